@@ -102,7 +102,7 @@ class Session:
         return tuple(b for place, b in enumerate(blocks) if isinstance(b, Prose) and not (spoiler_free and place > last))
 
     def read(self, facts: FactContext) -> None:
-        """The reading is over; ``facts`` is how things stand before anything is run."""
+        """The reading is over; ``facts`` is how things stood before the step opened its containers."""
         self._before = facts
         self._enter(Phase.PREDICT)
 
