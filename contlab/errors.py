@@ -3,42 +3,41 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Self
 
 
 class ExitCode(IntEnum):
-    """What a ``contlab`` command's exit status means.
+    """What a ``contlab`` command's exit status means; ``contlab --help`` prints this list.
 
     ``contlab spawn`` is the exception: there the command's own status is passed on, and contlab's own
     failures use 125, 126 and 127 as ``docker run`` and ``env`` do.
     """
 
-    OK = 0
-    EXPECT_FAILED = 1
-    """A lesson's ``expect`` did not hold."""
-    USAGE = 2
-    """The command line was wrong (click's own code)."""
-    LESSON = 65
-    """A lesson or spec has a mistake (EX_DATAERR)."""
-    TRACE = 66
-    """A recording can't be read to its end (EX_NOINPUT)."""
-    UNAVAILABLE = 69
-    """This host lacks something that was asked for (EX_UNAVAILABLE)."""
-    SOFTWARE = 70
-    """A mistake of contlab's own (EX_SOFTWARE)."""
-    ROOTFS = 72
-    """A root filesystem could not be built: a host tool is missing (EX_OSFILE)."""
-    CGROUP = 73
-    """The cgroup could not be made or written (EX_CANTCREAT)."""
-    NOT_PERMITTED = 77
-    """This user may not do that (EX_NOPERM)."""
-    RUNTIME = 125
-    """The container could not be started; the operation that failed is named."""
-    NOT_EXECUTABLE = 126
-    """The command was found in the container but could not be executed."""
-    NOT_FOUND = 127
-    """The command was not found in the container."""
-    INTERRUPTED = 130
-    """Ctrl-C (128 + SIGINT)."""
+    meaning: str
+    """For people, one line."""
+
+    def __new__(cls, value: int, meaning: str = "") -> Self:
+        """Both halves of a member below, as in ``http.HTTPStatus``."""
+        code = int.__new__(cls, value)
+        code._value_ = value
+        code.meaning = meaning
+        return code
+
+    OK = 0, "done"
+    EXPECT_FAILED = 1, "a lesson's expect did not hold"
+    USAGE = 2, "the command line was wrong"
+    LESSON = 65, "a lesson or spec has a mistake"  # EX_DATAERR of sysexits.h
+    TRACE = 66, "a recording can't be read to its end"  # EX_NOINPUT
+    UNAVAILABLE = 69, "this host lacks something that was asked for"  # EX_UNAVAILABLE
+    SOFTWARE = 70, "a mistake of contlab's own; a report was written"  # EX_SOFTWARE
+    ROOTFS = 72, "a root filesystem could not be built"  # EX_OSFILE
+    CGROUP = 73, "the cgroup could not be made or written"  # EX_CANTCREAT
+    NOT_PERMITTED = 77, "this user may not do that"  # EX_NOPERM
+    RUNTIME = 125, "the container could not be started"
+    NOT_EXECUTABLE = 126, "the command was found in the container but could not be executed"
+    NOT_FOUND = 127, "the command was not found in the container"
+    INTERRUPTED = 130, "Ctrl-C"  # 128 + SIGINT
+    BROKEN_PIPE = 141, "whoever read the output went away"  # 128 + SIGPIPE
 
 
 class ContlabError(Exception):
