@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -92,101 +92,111 @@ def closure(
     commands: Iterable[str], headers: Headers, search: SearchPath, which: Callable[[str], str | None]
 ) -> Closure:
     """Everything that ``commands`` (absolute host paths) need; ``which`` finds what a script's ``env`` names."""
-    files: dict[str, Needed] = {}
-    missing: dict[str, Missing] = {}
-    waiting = deque(Needed(path, posixpath.basename(path), Kind.COMMAND, None, "recipe") for path in commands)
-    while waiting:
-        program = waiting.popleft()
-        if program.path in files:
-            continue
-        files[program.path] = program
-        header = headers(program.path)
+    walk = _Walk(headers, search, which)
+    for path in commands:
+        walk.waiting.append(Needed(path, posixpath.basename(path), Kind.COMMAND, None, "recipe"))
+    while walk.waiting:
+        walk.take(walk.waiting.popleft())
+    return Closure(tuple(walk.files.values()), tuple(walk.missing.values()))
+
+
+class _Walk:
+    """What is found so far, and the programs still to be looked at."""
+
+    def __init__(self, headers: Headers, search: SearchPath, which: Callable[[str], str | None]) -> None:
+        self.headers, self.search, self.which = headers, search, which
+        self.files: dict[str, Needed] = {}
+        self.missing: dict[str, Missing] = {}
+        self.waiting: deque[Needed] = deque()
+
+    def take(self, program: Needed) -> None:
+        """One program, and what it needs to be started."""
+        if program.path in self.files:
+            return
+        header = self.headers(program.path)
+        if header is None and program.by is not None:
+            self.missing.setdefault(program.name, Missing(program.name, program.by))
+            return
+        self.files[program.path] = program
         if header is None:
-            continue
+            return
         if header.kind == "script":
-            waiting.extend(_script(program.path, header, which, missing))
+            self._script(program.path, header)
         else:
-            _load(program.path, header, headers, search, files, missing)
-    return Closure(tuple(files.values()), tuple(missing.values()))
+            self._libraries(program.path, header)
 
-
-def _script(path: str, header: Header, which: Callable[[str], str | None], missing: dict[str, Missing]) -> list[Needed]:
-    """The program a ``#!`` line names, and the one that ``env`` is told to start."""
-    assert header.interpreter is not None
-    found = [Needed(header.interpreter, header.interpreter, Kind.INTERPRETER, path, "#!")]
-    words = (header.argument or "").split()
-    if posixpath.basename(header.interpreter) == "env" and words:
+    def _script(self, path: str, header: Header) -> None:
+        """The program a ``#!`` line names, and the one that ``env`` is told to start."""
+        assert header.interpreter is not None
+        self.waiting.append(Needed(header.interpreter, header.interpreter, Kind.INTERPRETER, path, "#!"))
+        words = (header.argument or "").split()
+        if posixpath.basename(header.interpreter) != "env" or not words:
+            return
         name = words[1] if words[0] == "-S" and len(words) > 1 else words[0]
-        if (target := which(name)) is not None:
-            found.append(Needed(target, name, Kind.COMMAND, path, "#!"))
+        if (target := self.which(name)) is not None:
+            self.waiting.append(Needed(target, name, Kind.COMMAND, path, "#!"))
         else:
-            missing[name] = Missing(name, path)
-    return found
+            self.missing.setdefault(name, Missing(name, path))
+
+    def _libraries(self, path: str, header: Header) -> None:
+        """A program's libraries, breadth first; a name that is loaded already isn't searched again."""
+        loaded: set[str] = set()
+        if (loader := header.interpreter) is not None:
+            loaded.add(posixpath.basename(loader))
+            if self.headers(loader) is None:
+                self.missing.setdefault(loader, Missing(loader, path))
+                return
+            self.files.setdefault(loader, Needed(loader, loader, Kind.INTERPRETER, path, "PT_INTERP"))
+        waiting = deque([_Object(path, header, ())])
+        while waiting:
+            by = waiting.popleft()
+            for name in by.header.needed:
+                if name in loaded:
+                    continue
+                loaded.add(name)
+                if (library := self._library(name, by)) is not None:
+                    waiting.append(library)
+                else:
+                    self.missing.setdefault(name, Missing(name, by.path))
+
+    def _library(self, name: str, by: _Object) -> _Object | None:
+        """The first candidate that is for the same machine."""
+        for path, rule in _candidates(name, by, self.search):
+            header = self.headers(path)
+            if header is not None and header.kind == "elf" and header.machine == by.header.machine:
+                self.files.setdefault(path, Needed(path, name, Kind.LIBRARY, by.path, rule))
+                return _Object(path, header, _rpath(by))
+        return None
 
 
-def _load(
-    path: str,
-    header: Header,
-    headers: Headers,
-    search: SearchPath,
-    files: dict[str, Needed],
-    missing: dict[str, Missing],
-) -> None:
-    """One program's libraries, breadth first; a name that is loaded already isn't searched again."""
-    loaded: set[str] = set()
-    if header.interpreter is not None:
-        loaded.add(posixpath.basename(header.interpreter))
-        files.setdefault(
-            header.interpreter, Needed(header.interpreter, header.interpreter, Kind.INTERPRETER, path, "PT_INTERP")
-        )
-    waiting = deque([_Object(path, header, ())])
-    while waiting:
-        by = waiting.popleft()
-        for name in by.header.needed:
-            if name in loaded:
-                continue
-            loaded.add(name)
-            for candidate, rule in _candidates(name, by, search):
-                library = headers(candidate)
-                if library is not None and library.kind == "elf" and library.machine == header.machine:
-                    files.setdefault(candidate, Needed(candidate, name, Kind.LIBRARY, by.path, rule))
-                    waiting.append(_Object(candidate, library, _rpath(by)))
-                    break
-            else:
-                missing.setdefault(name, Missing(name, by.path))
-
-
-def _candidates(name: str, by: _Object, search: SearchPath) -> Iterable[tuple[str, str]]:
-    """Where ld.so(8) would look for ``name``, in its order."""
+def _candidates(name: str, by: _Object, search: SearchPath) -> Iterator[tuple[str, str]]:
+    """Where ld.so(8) would look for ``name``, in its order, and the rule for each place."""
     if "/" in name:
         yield _expand(name, by.path, search), "DT_NEEDED"
         return
-    if not by.header.runpath:
-        yield from ((posixpath.join(directory, name), "RPATH") for directory in _expanded(_rpath(by), by, search))
-    yield from ((posixpath.join(directory, name), "RUNPATH") for directory in _expanded(by.header.runpath, by, search))
-    yield from ((posixpath.join(directory, name), "ld.so.conf") for directory in search.configured)
-    yield from ((posixpath.join(directory, name), "default") for directory in search.default)
+    rpath = () if by.header.runpath else _rpath(by)
+    for rule, directories in (
+        ("RPATH", rpath),
+        ("RUNPATH", by.header.runpath),
+        ("ld.so.conf", search.configured),
+        ("default", search.default),
+    ):
+        for directory in directories:
+            yield posixpath.join(_expand(directory, by.path, search), name), rule
 
 
 def _rpath(by: _Object) -> tuple[str, ...]:
-    """The file's DT_RPATH, resolved here because $ORIGIN is its own directory, then its loaders'."""
+    """The file's DT_RPATH, its $ORIGIN being the file's own directory, then that of those that led to it."""
     if by.header.runpath:
         return by.rpath
-    return (
-        tuple(
-            part.replace("$ORIGIN", "${ORIGIN}").replace("${ORIGIN}", posixpath.dirname(by.path))
-            for part in by.header.rpath
-        )
-        + by.rpath
-    )
+    return (*(_origin(directory, by.path) for directory in by.header.rpath), *by.rpath)
 
 
-def _expanded(directories: Iterable[str], by: _Object, search: SearchPath) -> Iterable[str]:
-    return (_expand(directory, by.path, search) for directory in directories)
+def _origin(text: str, path: str) -> str:
+    directory = posixpath.dirname(path)
+    return text.replace("${ORIGIN}", directory).replace("$ORIGIN", directory)
 
 
 def _expand(text: str, path: str, search: SearchPath) -> str:
     """ld.so's tokens; a directory with one that isn't known can't exist, so it finds nothing."""
-    for token, value in (("ORIGIN", posixpath.dirname(path)), ("LIB", search.lib)):
-        text = text.replace("${" + token + "}", value).replace("$" + token, value)
-    return posixpath.normpath(text)
+    return posixpath.normpath(_origin(text, path).replace("${LIB}", search.lib).replace("$LIB", search.lib))

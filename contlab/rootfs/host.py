@@ -16,6 +16,11 @@ DIRECTORIES = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sb
 LD_SO_CACHE = "/etc/ld.so.cache"
 """Rewritten by ldconfig(8) whenever libraries come or go."""
 
+COREUTILS = """
+[ cat chmod chown chroot cp cut date dd df du echo env expr false head id ln ls mkdir mknod mktemp mv nproc od printf
+pwd readlink rm rmdir seq sleep sort stat sync tail tee test timeout touch tr true tty uname wc whoami yes
+"""
+
 PACKAGES: dict[str, tuple[str, str]] = {
     "busybox": ("busybox-static", "busybox"),
     "sh": ("dash", "bash"),
@@ -25,49 +30,11 @@ PACKAGES: dict[str, tuple[str, str]] = {
     "awk": ("mawk", "gawk"),
     "hostname": ("hostname", "hostname"),
     **dict.fromkeys(("ps", "free", "top", "pgrep", "sysctl", "uptime"), ("procps", "procps-ng")),
-    **dict.fromkeys(
-        ("kill", "mount", "umount", "unshare", "nsenter", "lsns", "setsid"), ("util-linux mount", "util-linux")
-    ),
+    **dict.fromkeys(("kill", "lsns", "nsenter", "setsid", "unshare"), ("util-linux", "util-linux")),
+    **dict.fromkeys(("mount", "umount"), ("mount", "util-linux")),
     **dict.fromkeys(("ip", "ss"), ("iproute2", "iproute")),
     **dict.fromkeys(("find", "xargs"), ("findutils", "findutils")),
-    **dict.fromkeys(
-        (
-            "cat",
-            "chmod",
-            "chown",
-            "chroot",
-            "cp",
-            "date",
-            "dd",
-            "df",
-            "du",
-            "echo",
-            "env",
-            "false",
-            "head",
-            "id",
-            "ln",
-            "ls",
-        )
-        + (
-            "mkdir",
-            "mknod",
-            "mv",
-            "nproc",
-            "od",
-            "printf",
-            "pwd",
-            "readlink",
-            "rm",
-            "rmdir",
-            "seq",
-            "sleep",
-            "sort",
-            "stat",
-        )
-        + ("sync", "tail", "tee", "test", "timeout", "touch", "tr", "true", "tty", "uname", "wc", "whoami", "yes"),
-        ("coreutils", "coreutils"),
-    ),
+    **dict.fromkeys(COREUTILS.split(), ("coreutils", "coreutils")),
 }
 """Command -> its Debian and its Fedora package."""
 
@@ -107,7 +74,7 @@ def search_path(configuration: str = "/etc/ld.so.conf") -> SearchPath:
 def _configured(pattern: str, seen: set[str]) -> list[str]:
     """The directories named by ld.so.conf(5)-like files, ``include`` followed, each file once."""
     directories: list[str] = []
-    for path in sorted(glob.glob(pattern)):
+    for path in sorted(glob.glob(pattern)):  # noqa: PTH207 (the pattern is absolute)
         if path in seen:
             continue
         seen.add(path)

@@ -62,9 +62,7 @@ class Layout:
             return  # the root itself is always there
         self._make_parents(place, path)
         there = self.entries.get(place)
-        if isinstance(there, Directory) and isinstance(entry, Directory):
-            self.entries[place] = entry
-        elif there is None:
+        if there is None or (isinstance(there, Directory) and isinstance(entry, Directory)):
             self.entries[place] = entry
         elif there != entry:
             raise RootfsError(

@@ -122,7 +122,7 @@ def _fingerprints(files: Iterable[str]) -> list[str]:
     prints = []
     for path in files:
         try:
-            status = os.stat(path)
+            status = Path(path).stat()
             prints.append(f"{path} {status.st_size} {status.st_mtime_ns} {status.st_ino} {status.st_dev}")
         except OSError:
             prints.append(f"{path} -")
