@@ -107,6 +107,8 @@ class Failed(Event, frozen=True, kw_only=True, tag="failed"):
     message: str
     hint: str = ""
     exit_code: int = 125
+    exec_id: int | None = None
+    """Set when it was a further command that failed; the container goes on."""
 
 
 class Removed(Event, frozen=True, kw_only=True, tag="removed"):
@@ -123,9 +125,7 @@ class GroupReady(Event, frozen=True, kw_only=True, tag="group"):
     missing: dict[str, str] = {}
 
 
-AnyEvent = (
-    OperationDone | Started | ExecStarted | Exited | ExecExited | Failed | Removed | GroupReady
-)
+AnyEvent = OperationDone | Started | ExecStarted | Exited | ExecExited | Failed | Removed | GroupReady
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)

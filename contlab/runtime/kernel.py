@@ -1,0 +1,166 @@
+"""Kernel: everything an operation may ask of Linux. The real one calls it; tests pass one that writes down."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterable
+from typing import Protocol
+
+from contlab.linux import syscalls
+from contlab.linux.errno import SyscallError
+from contlab.linux.flags import CAP, CLONE, MNT, MS, PR
+
+
+class Kernel(Protocol):
+    """The calls that plans are made of; refusals are SyscallError."""
+
+    pid: int
+    """The container's first process as the caller's PID namespace counts it; 0 before it is born."""
+
+    def mount(self, source: str, target: str, fs_type: str, flags: MS = MS(0), data: str = "") -> None: ...
+    def umount2(self, target: str, flags: MNT = MNT(0)) -> None: ...
+    def pivot_root(self, new_root: str, put_old: str) -> None: ...
+    def chroot(self, path: str) -> None: ...
+    def chdir(self, path: str) -> None: ...
+    def mkdir(self, path: str, mode: int, parents: bool = False) -> None: ...
+    def mknod(self, path: str, mode: int, device: int) -> None: ...
+    def symlink(self, target: str, path: str) -> None: ...
+    def create(self, path: str, text: str, mode: int) -> None: ...
+    def write(self, path: str, text: str) -> None: ...
+    def read(self, path: str) -> str: ...
+    def exists(self, path: str) -> bool: ...
+    def is_dir(self, path: str) -> bool: ...
+    def unshare(self, flags: CLONE) -> None: ...
+    def enter(self, link: str, flags: CLONE) -> None: ...
+    def sethostname(self, name: str) -> None: ...
+    def setids(self, uid: int, gid: int) -> None: ...
+    def prctl(self, operation: PR, argument: int = 0) -> int: ...
+    def capset(self, kept: Iterable[CAP]) -> None: ...
+    def capget(self) -> frozenset[CAP]: ...
+    def interface_up(self, name: str) -> None: ...
+    def execve(self, path: str, argv: tuple[str, ...], environment: dict[str, str]) -> None: ...
+
+
+def _refuse(call: str, error: OSError, *arguments: object) -> SyscallError:
+    return SyscallError(call, error.errno or 0, *arguments)
+
+
+class Linux:
+    """The kernel under us."""
+
+    def __init__(self, pid: int = 0) -> None:
+        self.pid = pid
+
+    mount = staticmethod(syscalls.mount)
+    umount2 = staticmethod(syscalls.umount2)
+    pivot_root = staticmethod(syscalls.pivot_root)
+    unshare = staticmethod(syscalls.unshare)
+    sethostname = staticmethod(syscalls.sethostname)
+    prctl = staticmethod(syscalls.prctl)
+    capset = staticmethod(syscalls.capset)
+    capget = staticmethod(syscalls.capget)
+    exists = staticmethod(os.path.lexists)
+    is_dir = staticmethod(os.path.isdir)
+
+    def chroot(self, path: str) -> None:
+        try:
+            os.chroot(path)
+        except OSError as error:
+            raise _refuse("chroot", error, path) from None
+
+    def chdir(self, path: str) -> None:
+        try:
+            os.chdir(path)
+        except OSError as error:
+            raise _refuse("chdir", error, path) from None
+
+    def mkdir(self, path: str, mode: int, parents: bool = False) -> None:
+        try:
+            if parents:
+                os.makedirs(path, mode, exist_ok=True)
+            else:
+                os.mkdir(path, mode)
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise _refuse("mkdir", error, path) from None
+
+    def mknod(self, path: str, mode: int, device: int) -> None:
+        try:
+            os.mknod(path, mode, device)
+            os.chmod(path, mode & 0o7777)  # the umask does not apply to what a plan says
+        except OSError as error:
+            raise _refuse("mknod", error, path) from None
+
+    def symlink(self, target: str, path: str) -> None:
+        try:
+            os.symlink(target, path)
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise _refuse("symlink", error, target, path) from None
+
+    def create(self, path: str, text: str, mode: int) -> None:
+        try:
+            # O_NOFOLLOW: a link in the tree must not lead the write out of it.
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+            try:
+                os.write(fd, text.encode())
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise _refuse("open", error, path) from None
+
+    def write(self, path: str, text: str) -> None:
+        # One write(2) and no buffer: kernel files take the whole value at once and answer with errno.
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.write(fd, text.encode())
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise _refuse("write", error, path, text) from None
+
+    def read(self, path: str) -> str:
+        try:
+            with open(path, "rb", buffering=0) as file:
+                return file.read().decode(errors="replace")
+        except OSError as error:
+            raise _refuse("read", error, path) from None
+
+    def enter(self, link: str, flags: CLONE) -> None:
+        fd = os.open(link, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            syscalls.setns(fd, flags)
+        finally:
+            os.close(fd)
+
+    def setids(self, uid: int, gid: int) -> None:
+        try:
+            os.setgroups([])
+            os.setresgid(gid, gid, gid)
+            os.setresuid(uid, uid, uid)
+        except OSError as error:
+            raise _refuse("setresuid", error, uid, gid) from None
+
+    def interface_up(self, name: str) -> None:
+        # netdevice(7): SIOCGIFFLAGS and SIOCSIFFLAGS over struct ifreq (16-byte name, then the flags).
+        import fcntl
+
+        get_flags, set_flags, up = 0x8913, 0x8914, 0x1
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+            try:
+                request = struct.pack("16sH22x", name.encode(), 0)
+                flags = struct.unpack_from("16xH", fcntl.ioctl(sock, get_flags, request))[0]
+                fcntl.ioctl(sock, set_flags, struct.pack("16sH22x", name.encode(), flags | up))
+            except OSError as error:
+                raise _refuse("ioctl", error, "SIOCSIFFLAGS", name) from None
+
+    def execve(self, path: str, argv: tuple[str, ...], environment: dict[str, str]) -> None:
+        try:
+            os.execve(path, argv, environment)
+        except OSError as error:
+            raise _refuse("execve", error, path) from None

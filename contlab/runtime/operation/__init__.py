@@ -1,0 +1,59 @@
+"""One frozen dataclass per kernel operation: ``describe`` for people, ``shell`` by hand, ``run`` for the kernel.
+
+A plan is a sequence of these. ``run`` may return a remark: something worth telling that is no failure.
+"""
+
+from contlab.runtime.operation.base import Operation
+from contlab.runtime.operation.cgroups import EnableControllers, JoinCgroup, MakeCgroup, SetLimit
+from contlab.runtime.operation.files import CopyRoot, MakeDevice, MakeDirectory, Symlink, WriteFile
+from contlab.runtime.operation.mounts import Bind, MakePrivate, Mask, Mount, MountOverlay, ReadOnly, RemountRoot
+from contlab.runtime.operation.namespaces import (
+    BecomeRoot,
+    Clone,
+    LoopbackUp,
+    MapIds,
+    SetHostname,
+    UnshareCgroup,
+    UnshareTime,
+)
+from contlab.runtime.operation.process import (
+    BoundCapabilities,
+    ChangeDirectory,
+    Chroot,
+    Execute,
+    NoNewPrivileges,
+    PivotRoot,
+)
+
+__all__ = [
+    "BecomeRoot",
+    "Bind",
+    "BoundCapabilities",
+    "ChangeDirectory",
+    "Chroot",
+    "Clone",
+    "CopyRoot",
+    "EnableControllers",
+    "Execute",
+    "JoinCgroup",
+    "LoopbackUp",
+    "MakeCgroup",
+    "MakeDevice",
+    "MakeDirectory",
+    "MakePrivate",
+    "MapIds",
+    "Mask",
+    "Mount",
+    "MountOverlay",
+    "NoNewPrivileges",
+    "Operation",
+    "PivotRoot",
+    "ReadOnly",
+    "RemountRoot",
+    "SetHostname",
+    "SetLimit",
+    "Symlink",
+    "UnshareCgroup",
+    "UnshareTime",
+    "WriteFile",
+]

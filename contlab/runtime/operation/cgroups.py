@@ -1,0 +1,90 @@
+"""Operations on cgroupfs: a directory is a group, a file is a limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contlab.runtime.kernel import Kernel
+from contlab.runtime.operation.base import Operation, quote
+
+
+@dataclass(frozen=True, slots=True)
+class MakeCgroup(Operation):
+    """mkdir in cgroupfs: the kernel fills the directory with the controllers' files."""
+
+    inside = False
+    directory: str
+
+    def describe(self) -> str:
+        return f"make the cgroup {self.directory}"
+
+    def shell(self) -> str:
+        return f"mkdir {quote(self.directory)}"
+
+    def run(self, kernel: Kernel) -> None:
+        kernel.mkdir(self.directory, 0o755)
+
+
+@dataclass(frozen=True, slots=True)
+class SetLimit(Operation):
+    """Write a limit into a cgroup file and read it back: the kernel may round it, or ignore it."""
+
+    inside = False
+    file: str
+    value: str
+    if_present: bool = False
+    """The file may be missing (memory.swap.max without swap accounting): then nothing is done."""
+
+    def describe(self) -> str:
+        return f"limit {self.file.rpartition('/')[2]} to {self.value}"
+
+    def shell(self) -> str:
+        return f"echo {quote(self.value)} > {quote(self.file)}"
+
+    def run(self, kernel: Kernel) -> str | None:
+        if self.if_present and not kernel.exists(self.file):
+            return "this kernel has no such file"
+        kernel.write(self.file, self.value)
+        held = kernel.read(self.file).strip()
+        return None if held == self.value else f"the kernel holds {held}"
+
+
+@dataclass(frozen=True, slots=True)
+class EnableControllers(Operation):
+    """cgroup v2: let the children of a cgroup have these controllers."""
+
+    inside = False
+    directory: str
+    controllers: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"pass {', '.join(self.controllers)} on to the children of {self.directory}"
+
+    def shell(self) -> str:
+        return f"echo '{self._words()}' > {quote(self._file())}"
+
+    def _words(self) -> str:
+        return " ".join(f"+{name}" for name in self.controllers)
+
+    def _file(self) -> str:
+        return f"{self.directory}/cgroup.subtree_control"
+
+    def run(self, kernel: Kernel) -> None:
+        kernel.write(self._file(), self._words())
+
+
+@dataclass(frozen=True, slots=True)
+class JoinCgroup(Operation):
+    """Move the process into a cgroup (v1, or v2 when it could not be born there)."""
+
+    inside = False
+    directory: str
+
+    def describe(self) -> str:
+        return f"put the process into {self.directory}"
+
+    def shell(self) -> str:
+        return f"echo $PID > {quote(self.directory)}/cgroup.procs"
+
+    def run(self, kernel: Kernel) -> None:
+        kernel.write(f"{self.directory}/cgroup.procs", str(kernel.pid))

@@ -1,0 +1,179 @@
+"""Operations on the mount tree."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+
+from contlab.linux.errno import SyscallError
+from contlab.linux.flags import MS
+from contlab.runtime.kernel import Kernel
+from contlab.runtime.operation.base import Operation, quote
+
+
+@dataclass(frozen=True, slots=True)
+class MakePrivate(Operation):
+    """No mount event passes between this mount namespace and the host's from now on."""
+
+    def describe(self) -> str:
+        return "make every mount private: nothing propagates to the host"
+
+    def shell(self) -> str:
+        return "mount --make-rprivate /"
+
+    def run(self, kernel: Kernel) -> None:
+        kernel.mount("", "/", "", MS.REC | MS.PRIVATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Mount(Operation):
+    """mount(2) of a file system."""
+
+    fs_type: str
+    target: str
+    flags: MS = MS(0)
+    data: str = ""
+    source: str = ""
+
+    def describe(self) -> str:
+        return f"mount {self.fs_type} on {self.target}"
+
+    def shell(self) -> str:
+        options = ["ro" if flag is MS.RDONLY else (flag.name or "").lower() for flag in MS(self.flags)]
+        text = ",".join((*options, *((self.data,) if self.data else ())))
+        return f"mount -t {self.fs_type}{' -o ' + quote(text) if text else ''} {self._source()} {quote(self.target)}"
+
+    def _source(self) -> str:
+        return self.source or self.fs_type
+
+    def run(self, kernel: Kernel) -> None:
+        kernel.mount(self._source(), self.target, self.fs_type, self.flags, self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class MountOverlay(Operation):
+    """A writable layer over a read-only tree; a copy of the tree where the kernel refuses overlay."""
+
+    lower: str
+    upper: str
+    work: str
+    target: str
+
+    def describe(self) -> str:
+        return f"mount overlay on {self.target}: writable layer over {self.lower}"
+
+    def _options(self) -> str:
+        # In lowerdir a colon separates layers and a backslash escapes it (overlayfs.rst).
+        lower = self.lower.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
+        return f"lowerdir={lower},upperdir={self.upper},workdir={self.work}"
+
+    def shell(self) -> str:
+        return f"mount -t overlay -o {quote(self._options())} overlay {quote(self.target)}"
+
+    def run(self, kernel: Kernel) -> str | None:
+        try:
+            kernel.mount("overlay", self.target, "overlay", MS(0), self._options())
+        except SyscallError as refusal:
+            if refusal.errno not in (errno.ENODEV, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP):
+                raise
+            from contlab.runtime.overlay import copy_tree
+
+            copy_tree(self.lower, self.target)
+            return f"copied instead: {refusal.explanation}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Bind(Operation):
+    """Show a file or directory in a second place (mount --bind)."""
+
+    source: str
+    target: str
+    read_only: bool = False
+    recursive: bool = True
+    flags: MS = MS(0)
+    """Further flags for the remount, e.g. NOSUID."""
+
+    def describe(self) -> str:
+        return f"bind {self.source} on {self.target}{', read-only' if self.read_only else ''}"
+
+    def shell(self) -> str:
+        kind = "--rbind" if self.recursive else "--bind"
+        text = f"mount {kind} {quote(self.source)} {quote(self.target)}"
+        return f"{text} && mount -o remount,bind,ro {quote(self.target)}" if self.read_only else text
+
+    def run(self, kernel: Kernel) -> None:
+        if not kernel.exists(self.target):
+            self._make_target(kernel)
+        kernel.mount(self.source, self.target, "", MS.BIND | (MS.REC if self.recursive else MS(0)))
+        if self.read_only or self.flags:
+            # The first mount(2) ignores every flag but MS_REC: read-only takes a second one.
+            extra = self.flags | (MS.RDONLY if self.read_only else MS(0))
+            kernel.mount("", self.target, "", MS.REMOUNT | MS.BIND | extra)
+
+    def _make_target(self, kernel: Kernel) -> None:
+        if kernel.is_dir(self.source):
+            kernel.mkdir(self.target, 0o755, parents=True)
+        else:
+            kernel.mkdir(self.target.rpartition("/")[0] or "/", 0o755, parents=True)
+            kernel.create(self.target, "", 0o644)
+
+
+@dataclass(frozen=True, slots=True)
+class Mask(Operation):
+    """Cover a path that speaks for the whole machine: a file by /dev/null, a directory by an empty tmpfs."""
+
+    path: str
+
+    def describe(self) -> str:
+        return f"mask {self.path}"
+
+    def shell(self) -> str:
+        return f"mount --bind /dev/null {quote(self.path)}"
+
+    def run(self, kernel: Kernel) -> str | None:
+        if not kernel.exists(self.path):
+            return "this kernel has no such file"
+        if kernel.is_dir(self.path):
+            kernel.mount("tmpfs", self.path, "tmpfs", MS.RDONLY, "size=0k")
+        else:
+            kernel.mount("/dev/null", self.path, "", MS.BIND)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOnly(Operation):
+    """A subtree of a mounted file system made read-only, by a bind of it onto itself."""
+
+    path: str
+    flags: MS = MS.NOSUID | MS.NODEV | MS.NOEXEC
+
+    def describe(self) -> str:
+        return f"make {self.path} read-only"
+
+    def shell(self) -> str:
+        path = quote(self.path)
+        return f"mount --bind {path} {path} && mount -o remount,bind,ro {path}"
+
+    def run(self, kernel: Kernel) -> str | None:
+        if not kernel.exists(self.path):
+            return "this kernel has no such directory"
+        kernel.mount(self.path, self.path, "", MS.BIND | MS.REC)
+        kernel.mount("", self.path, "", MS.REMOUNT | MS.BIND | MS.RDONLY | self.flags)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class RemountRoot(Operation):
+    """The new root itself made read-only, once everything is in place."""
+
+    path: str
+
+    def describe(self) -> str:
+        return f"make the root {self.path} read-only"
+
+    def shell(self) -> str:
+        return f"mount -o remount,bind,ro {quote(self.path)}"
+
+    def run(self, kernel: Kernel) -> None:
+        kernel.mount("", self.path, "", MS.REMOUNT | MS.BIND | MS.RDONLY)

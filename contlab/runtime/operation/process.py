@@ -1,0 +1,139 @@
+"""Operations on the process itself: its root, its privileges, and the program it becomes."""
+
+from __future__ import annotations
+
+import errno
+import shlex
+from dataclasses import dataclass
+
+from contlab.linux.errno import SyscallError
+from contlab.linux.flags import CAP, MNT, PR
+from contlab.runtime.kernel import Kernel
+from contlab.runtime.operation.base import Operation, quote
+
+
+@dataclass(frozen=True, slots=True)
+class PivotRoot(Operation):
+    """pivot_root(2): swap the root mount, then let go of the old one, so there is nothing left to climb to."""
+
+    new_root: str
+
+    def describe(self) -> str:
+        return f"pivot_root to {self.new_root}, and unmount the old root"
+
+    def shell(self) -> str:
+        return f"cd {quote(self.new_root)} && pivot_root . . && umount -l . && cd /"
+
+    def run(self, kernel: Kernel) -> None:
+        # pivot_root(2), NOTES: with "." twice the old root is stacked on the new one, and no directory for it is
+        # needed; umount2 of "." then takes the upper one, the old root.
+        kernel.chdir(self.new_root)
+        kernel.pivot_root(".", ".")
+        kernel.umount2(".", MNT.DETACH)
+        kernel.chdir("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Chroot(Operation):
+    """chroot(2): path lookup begins elsewhere. The old root is still mounted, and root can climb back to it."""
+
+    new_root: str
+
+    def describe(self) -> str:
+        return f"chroot to {self.new_root}"
+
+    def shell(self) -> str:
+        return f"chroot {quote(self.new_root)}"
+
+    def run(self, kernel: Kernel) -> None:
+        kernel.chroot(self.new_root)
+        kernel.chdir("/")
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCapabilities(Operation):
+    """Give up every capability but a few, for good: out of the bounding set, execve can't bring them back."""
+
+    kept: frozenset[str]
+
+    def describe(self) -> str:
+        return f"keep {len(self.kept)} capabilities, drop the others for good"
+
+    def shell(self) -> str:
+        kept = ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in sorted(self.kept))
+        return f"setpriv --bounding-set -all{',' + kept if kept else ''} --inh-caps -all"
+
+    def run(self, kernel: Kernel) -> None:
+        have = kernel.capget()
+        kept = {CAP[name] for name in self.kept} & have
+        for cap in CAP:
+            if cap not in kept and self._in_bounding_set(kernel, cap):
+                kernel.prctl(PR.CAPBSET_DROP, cap)
+        kernel.capset(kept)
+
+    @staticmethod
+    def _in_bounding_set(kernel: Kernel, cap: CAP) -> bool:
+        try:
+            return kernel.prctl(PR.CAPBSET_READ, cap) == 1
+        except SyscallError:  # EINVAL: a capability newer than this kernel
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class NoNewPrivileges(Operation):
+    """PR_SET_NO_NEW_PRIVS: a setuid program no longer gives more than one has."""
+
+    def describe(self) -> str:
+        return "no_new_privs: setuid programs give nothing"
+
+    def shell(self) -> str:
+        return "setpriv --no-new-privs"
+
+    def run(self, kernel: Kernel) -> None:
+        kernel.prctl(PR.SET_NO_NEW_PRIVS, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeDirectory(Operation):
+    """chdir(2) to the command's working directory."""
+
+    path: str
+
+    def describe(self) -> str:
+        return f"go to {self.path}"
+
+    def shell(self) -> str:
+        return f"cd {quote(self.path)}"
+
+    def run(self, kernel: Kernel) -> None:
+        kernel.chdir(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Execute(Operation):
+    """execve(2): the stage becomes the command. Looked up in PATH as execvp(3) does."""
+
+    argv: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+
+    def describe(self) -> str:
+        return f"exec {shlex.join(self.argv)}"
+
+    def shell(self) -> str:
+        return f"exec {shlex.join(self.argv)}"
+
+    def run(self, kernel: Kernel) -> None:
+        environment = dict(self.environment)
+        name = self.argv[0]
+        if "/" in name:
+            return kernel.execve(name, self.argv, environment)
+        denied: SyscallError | None = None
+        for folder in environment.get("PATH", "/bin:/usr/bin").split(":"):
+            try:
+                kernel.execve(f"{folder}/{name}", self.argv, environment)
+            except SyscallError as refusal:
+                if refusal.errno == errno.EACCES:
+                    denied = refusal
+                elif refusal.errno not in (errno.ENOENT, errno.ENOTDIR):
+                    raise
+        raise denied or SyscallError("execve", errno.ENOENT, name)

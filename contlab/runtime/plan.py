@@ -1,0 +1,251 @@
+"""Spec -> ordered operations. The order, and its reasons, live here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from contlab.errors import LessonError
+from contlab.linux.flags import CAP, MS
+from contlab.runtime.cgroup import CgroupPlan
+from contlab.runtime.operation import (
+    BecomeRoot,
+    Bind,
+    BoundCapabilities,
+    ChangeDirectory,
+    Chroot,
+    Clone,
+    CopyRoot,
+    Execute,
+    JoinCgroup,
+    LoopbackUp,
+    MakeDevice,
+    MakeDirectory,
+    MakePrivate,
+    MapIds,
+    Mask,
+    Mount,
+    MountOverlay,
+    NoNewPrivileges,
+    Operation,
+    PivotRoot,
+    ReadOnly,
+    RemountRoot,
+    SetHostname,
+    Symlink,
+    UnshareCgroup,
+    UnshareTime,
+    WriteFile,
+)
+from contlab.runtime.spec import ContainerSpec, Namespace, RootMethod
+
+DEFAULT_CAPABILITIES = frozenset(
+    {
+        "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_NET_BIND_SERVICE", "CAP_SETGID",
+        "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
+    }
+)  # fmt: skip
+"""What root inside may still do: own files and processes, low ports. No mounting, no devices, no modules."""
+
+MASKED = ("kcore", "keys", "latency_stats", "sched_debug", "timer_list", "sysrq-trigger")
+READ_ONLY = ("bus", "fs", "irq", "sys")
+"""Below /proc: what speaks for, and to, the whole machine."""
+
+DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
+"""The devices every program may expect: name in /dev -> (major, minor), devices.txt of the kernel."""
+
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "TERM": "xterm",
+    "container": "contlab",
+}
+"""What the command's environment begins with; nothing of the app's own gets in."""
+
+SCRATCH_SIZE = 256 << 20
+"""Bytes the writable layer may take; it is memory, charged to the container's cgroup."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where on the host a plan may put things."""
+
+    rootfs: str = ""
+    """The tree that becomes the root ("" when the container keeps the host's)."""
+    scratch: str = "/run/contlab/root"
+    """An existing empty directory: in the container's own mount namespace the new root is built on it."""
+    lower: str = "/run/contlab/lower"
+    """Another one: with a user namespace the rootfs is bound here first."""
+    copy: str = "/run/contlab/copy"
+    """Where a root without its own mount namespace is copied to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that is done for one container, in order."""
+
+    before: tuple[Operation, ...]
+    """On the host, before the process is born."""
+    clone: Clone
+    after: tuple[Operation, ...]
+    """On the host, while the newborn waits."""
+    inside: tuple[Operation, ...]
+    """By the newborn; the last one is Execute."""
+    root: str = ""
+    """The root directory on the host, when it is a place there (a copy, or ``Places.rootfs`` itself)."""
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """All of them, in the order they are done."""
+        return (*self.before, self.clone, *self.after, *self.inside)
+
+
+def compile_plan(spec: ContainerSpec, places: Places, cgroup: CgroupPlan, name: str) -> Plan:
+    """The plan for ``spec``; LessonError when the spec asks for what cannot be."""
+    _refuse_contradictions(spec)
+    copied = spec.root is RootMethod.CHROOT and not spec.own(Namespace.MNT)
+    before = list(cgroup.make)
+    if copied:
+        before.append(CopyRoot(places.rootfs, places.copy))
+    # Cgroup: cloned together with it, the namespace would have the supervisor's cgroup as its root, for the
+    # kernel takes the root from the caller (copy_cgroup_ns). Time: clone3 leaves no moment to set offsets in.
+    later = (Namespace.CGROUP, Namespace.TIME)
+    clone = Clone(tuple(kind.value for kind in Namespace if spec.own(kind) and kind not in later), cgroup.born_in)
+    after: list[Operation] = [JoinCgroup(directory) for directory in cgroup.join]
+    if spec.own(Namespace.USER):
+        ids = spec.id_map
+        after.append(MapIds(ids.inside, ids.outside, ids.length))
+    return Plan(
+        tuple(before),
+        clone,
+        tuple(after),
+        tuple(_inside(spec, places, name)),
+        places.copy if copied else "" if spec.root is RootMethod.HOST else places.rootfs,
+    )
+
+
+def _refuse_contradictions(spec: ContainerSpec) -> None:
+    own_mounts = spec.own(Namespace.MNT)
+    if not spec.command:
+        raise LessonError("the container has no command", 'Give it one, e.g. command = ["/bin/sh"].')
+    if spec.root is RootMethod.PIVOT_ROOT and not own_mounts:
+        raise LessonError(
+            "pivot_root with the host's mount namespace would swap the root of the whole host",
+            "Give it its own mnt namespace, or use chroot.",
+        )
+    if not own_mounts and (spec.binds or spec.tmpfs or spec.read_only):
+        raise LessonError(
+            "binds, tmpfs and read_only need mounts, and with the host's mount namespace they would be the host's",
+            "Give it its own mnt namespace.",
+        )
+    if spec.hostname and not spec.own(Namespace.UTS):
+        raise LessonError(
+            "a hostname without its own uts namespace would be the host's new name",
+            "Give it its own uts namespace, or leave hostname out.",
+        )
+    for kept in spec.capabilities or ():
+        if kept not in CAP.__members__:
+            raise LessonError(f"{kept} is not a capability", "See capabilities(7) for their names, e.g. CAP_KILL.")
+
+
+def _inside(spec: ContainerSpec, places: Places, name: str) -> Iterator[Operation]:
+    if spec.own(Namespace.MNT):
+        # First of all: until then a mount made here may still show up on the host.
+        yield MakePrivate()
+    if spec.own(Namespace.USER):
+        if spec.own(Namespace.MNT) and spec.root is not RootMethod.HOST:
+            # Root inside is a plain user outside, and may not pass through, say, /root (mode 0700): this bind is made
+            # while the process still has its maker's uid.
+            yield Bind(places.rootfs, places.lower, recursive=False)
+            places = replace(places, rootfs=places.lower)
+        yield BecomeRoot()
+    # By now it is in its cgroup, which becomes "/" of the namespace.
+    if spec.own(Namespace.CGROUP):
+        yield UnshareCgroup()
+    if spec.own(Namespace.TIME):
+        yield UnshareTime()
+    if spec.own(Namespace.MNT):
+        yield from _mounts(spec, places)
+    elif spec.root is RootMethod.CHROOT:
+        yield from (WriteFile(places.copy + path, text) for path, text in spec.files.items())
+        yield Chroot(places.copy)
+    if spec.own(Namespace.UTS):
+        yield SetHostname(spec.hostname or name)
+    if spec.own(Namespace.NET):
+        yield LoopbackUp()
+    yield ChangeDirectory(spec.workdir)
+    yield from privileges(spec)
+    yield Execute(spec.command, tuple((ENVIRONMENT | spec.environment).items()))
+
+
+def privileges(spec: ContainerSpec) -> Iterator[Operation]:
+    """The last steps before exec, once nothing else needs the capabilities; for commands that join later, too."""
+    if not spec.all_capabilities:
+        yield BoundCapabilities(DEFAULT_CAPABILITIES if spec.capabilities is None else spec.capabilities)
+    if spec.no_new_privs:
+        yield NoNewPrivileges()
+
+
+def _mounts(spec: ContainerSpec, places: Places) -> Iterator[Operation]:
+    if spec.root is RootMethod.HOST:
+        if spec.own(Namespace.PID):
+            yield Mount("proc", "/proc", MS.NOSUID | MS.NODEV | MS.NOEXEC)
+        yield from _extras(spec, "")
+        return
+    root = f"{places.scratch}/root"
+    yield from _root(spec, places, root)
+    yield from _kernel_file_systems(spec, root)
+    yield from _devices(spec, f"{root}/dev")
+    yield from _extras(spec, root)
+    if spec.mask_proc:
+        yield from (Mask(f"{root}/proc/{path}") for path in MASKED)
+        yield from (ReadOnly(f"{root}/proc/{path}") for path in READ_ONLY)
+    if spec.read_only:
+        yield RemountRoot(root)
+    yield PivotRoot(root) if spec.root is RootMethod.PIVOT_ROOT else Chroot(root)
+
+
+def _root(spec: ContainerSpec, places: Places, root: str) -> Iterator[Operation]:
+    """A tmpfs that only this mount namespace has, and on it the root: gone with the namespace, by itself."""
+    yield Mount("tmpfs", places.scratch, MS.NOSUID | MS.NODEV, f"mode=0755,size={SCRATCH_SIZE}")
+    yield MakeDirectory(root)
+    if spec.read_only:
+        yield Bind(places.rootfs, root, recursive=False)
+        return
+    upper, work = f"{places.scratch}/upper", f"{places.scratch}/work"
+    yield MakeDirectory(upper)
+    yield MakeDirectory(work)
+    yield MountOverlay(places.rootfs, upper, work, root)
+
+
+def _kernel_file_systems(spec: ContainerSpec, root: str) -> Iterator[Operation]:
+    hidden = MS.NOSUID | MS.NODEV | MS.NOEXEC
+    yield Mount("proc", f"{root}/proc", hidden)
+    # A user namespace may mount sysfs only for a net namespace that it owns.
+    if spec.own(Namespace.NET) or not spec.own(Namespace.USER):
+        yield Mount("sysfs", f"{root}/sys", hidden | MS.RDONLY)
+
+
+def _devices(spec: ContainerSpec, dev: str) -> Iterator[Operation]:
+    yield Mount("tmpfs", dev, MS.NOSUID, "mode=0755,size=64k")
+    for name, (major, minor) in DEVICES.items():
+        if spec.own(Namespace.USER):
+            yield Bind(f"/dev/{name}", f"{dev}/{name}", recursive=False)
+        else:
+            yield MakeDevice(f"{dev}/{name}", major, minor)
+    yield MakeDirectory(f"{dev}/pts")
+    yield Mount("devpts", f"{dev}/pts", MS.NOSUID | MS.NOEXEC, "newinstance,ptmxmode=0666,mode=0620")
+    yield MakeDirectory(f"{dev}/shm", 0o1777)
+    yield Mount("tmpfs", f"{dev}/shm", MS.NOSUID | MS.NODEV | MS.NOEXEC, f"mode=1777,size={16 << 20}")
+    links = {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
+    yield from (Symlink(target, f"{dev}/{name}") for name, target in links.items())
+
+
+def _extras(spec: ContainerSpec, root: str) -> Iterator[Operation]:
+    for mount in spec.tmpfs:
+        yield MakeDirectory(root + mount.target)
+        yield Mount("tmpfs", root + mount.target, MS.NOSUID | MS.NODEV, f"mode=0755,size={mount.size}")
+    for bind in spec.binds:
+        yield Bind(bind.source, root + bind.target, bind.read_only)
+    for path, text in spec.files.items():
+        yield WriteFile(root + path, text)

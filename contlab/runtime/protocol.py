@@ -1,0 +1,65 @@
+"""What the client asks of the supervisor. Answers are events (``events``), which draws the conversation."""
+
+from __future__ import annotations
+
+import msgspec
+
+from contlab.runtime.spec import ContainerSpec, Limits
+
+
+class Request(msgspec.Struct, frozen=True, tag_field="request", kw_only=True):
+    """Base: which container or group it is about."""
+
+    container: str
+
+
+class CreateGroup(Request, frozen=True, kw_only=True, tag="group"):
+    """Make a parent cgroup. Answered by GroupReady or Failed."""
+
+    limits: Limits
+
+
+class Spawn(Request, frozen=True, kw_only=True, tag="spawn"):
+    """Make a container; its stdin, stdout and stderr come along as three descriptors. Started or Failed."""
+
+    spec: ContainerSpec
+    rootfs: str
+    """The built tree; "" when it keeps the host's root."""
+    requested_at: float
+    """CLOCK_MONOTONIC, µs."""
+
+
+class Exec(Request, frozen=True, kw_only=True, tag="exec"):
+    """Run a further command in a running container; three descriptors. ExecStarted or Failed, then ExecExited."""
+
+    exec_id: int
+    command: tuple[str, ...]
+    environment: dict[str, str] = {}
+    requested_at: float
+
+
+class Signal(Request, frozen=True, kw_only=True, tag="signal"):
+    """Send a signal to the first process, or to a further command. Silent when it is already gone."""
+
+    number: int
+    exec_id: int | None = None
+
+
+class Close(Request, frozen=True, kw_only=True, tag="close"):
+    """Kill what is in it and remove what is left. Removed."""
+
+
+AnyRequest = CreateGroup | Spawn | Exec | Signal | Close
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)
+
+
+def encode(request: AnyRequest) -> bytes:
+    """One message."""
+    return _encoder.encode(request)
+
+
+def decode(message: bytes) -> AnyRequest:
+    """The request of one message; ``msgspec.ValidationError`` when it is none."""
+    return _decoder.decode(message)

@@ -1,0 +1,161 @@
+"""The stage: what the newborn child does until it is the command. Nothing here returns to its caller.
+
+It waits for the supervisor's word, runs the plan's inner half, reports each operation over a pipe, and execs. The
+pipe closes by itself at exec (FD_CLOEXEC): end of file is the sign of success.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Sequence
+from typing import NoReturn
+
+import msgspec
+
+from contlab.linux import syscalls
+from contlab.linux.errno import SyscallError
+from contlab.linux.flags import CLONE, NAMESPACE_FLAGS, PR
+from contlab.runtime.kernel import Linux
+from contlab.runtime.operation import Operation
+
+FAILED = 125
+"""The stage's own exit status when it could not become the command."""
+
+
+class Report(msgspec.Struct, frozen=True, array_like=True):
+    """One operation done, or refused, or (``pid`` set) the number of the process that goes on instead."""
+
+    index: int
+    microseconds: float = 0.0
+    errno: int = 0
+    error: str = ""
+    remark: str = ""
+    pid: int = 0
+
+
+_encoder = msgspec.json.Encoder()
+decoder: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)
+
+
+class Pipes(msgspec.Struct, frozen=True):
+    """The stage's descriptors."""
+
+    go: int
+    """Read end: one byte when the supervisor has done its half; end of file when it is dead."""
+    report: int
+    """Write end."""
+    stdio: tuple[int, int, int]
+
+
+def timed(index: int, operation: Operation, kernel: Linux) -> Report:
+    """Run one operation: how long it took, µs, and how it ended."""
+    begun = time.perf_counter_ns()
+    number, error, remark = 0, "", ""
+    try:
+        remark = operation.run(kernel) or ""
+    except SyscallError as refusal:
+        number, error = refusal.errno or 0, str(refusal)
+    except OSError as refusal:
+        number, error = refusal.errno or 0, str(refusal)
+    return Report(index, (time.perf_counter_ns() - begun) / 1000, number, error, remark)
+
+
+def run(first: int, operations: Sequence[Operation], pipes: Pipes) -> NoReturn:
+    """Become a container's first process. ``first``: the place of ``operations[0]`` in the plan."""
+    try:
+        _settle("contlab:stage", pipes)
+        _perform(first, operations, pipes.report)
+    finally:
+        os._exit(FAILED)
+
+
+def join(pid: int, kinds: Sequence[str], chroot: bool, operations: Sequence[Operation], pipes: Pipes) -> NoReturn:
+    """Become a further process of the container whose first process is ``pid``.
+
+    ``kinds``: the namespaces to enter; ``chroot``: take over its root directory, too, which setns(2) does not when
+    that was set by chroot(2).
+    """
+    try:
+        _settle("contlab:join", pipes)
+        _enter(pid, kinds, chroot, pipes)
+        _perform(0, operations, pipes.report)
+    finally:
+        os._exit(FAILED)
+
+
+def _enter(pid: int, kinds: Sequence[str], chroot: bool, pipes: Pipes) -> None:
+    root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY) if chroot else -1
+    flags = CLONE(0)
+    for kind in kinds:
+        flags |= NAMESPACE_FLAGS[kind]
+    try:
+        if flags:
+            target = syscalls.pidfd_open(pid)
+            syscalls.setns(target, flags)
+            os.close(target)
+        if chroot:
+            os.fchdir(root)
+            os.chroot(".")
+            os.close(root)
+        if "user" in kinds:
+            Linux().setids(0, 0)
+    except OSError as refusal:
+        _send(pipes.report, [Report(-1, 0.0, refusal.errno or 0, str(refusal))])
+        os._exit(FAILED)
+    if "pid" in kinds:
+        # setns(2) to a PID namespace holds for children only. CLONE_PARENT: the child is the supervisor's own, so
+        # that it is the one who reaps it.
+        child, _ = syscalls.clone3(CLONE.PARENT)
+        if child:
+            _send(pipes.report, [Report(-1, pid=child)])
+            os._exit(0)
+        _tie(pipes.report)
+
+
+def _settle(name: str, pipes: Pipes) -> None:
+    """From a fork of the supervisor to a process that could be anyone's."""
+    syscalls.set_name(name)
+    os.setsid()
+    _tie(pipes.report)
+    if not os.read(pipes.go, 1):
+        os._exit(FAILED)
+    for number, fd in enumerate(pipes.stdio):
+        os.dup2(fd, number)
+    os.umask(0o022)
+    # Python ignores these two, and execve(2) would hand that on.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    for handled in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(handled, signal.SIG_DFL)
+
+
+def _tie(report: int) -> None:
+    """Die with the supervisor, also when it died a moment ago: then nobody reads the report any more."""
+    syscalls.prctl(PR.SET_PDEATHSIG, signal.SIGKILL)
+    poll = select.poll()
+    poll.register(report, 0)
+    if poll.poll(0):  # POLLERR: the reading end is closed
+        os._exit(FAILED)
+
+
+def _perform(first: int, operations: Sequence[Operation], report: int) -> None:
+    kernel = Linux(os.getpid())
+    done: list[Report] = []
+    for index, operation in enumerate(operations, first):
+        if operation is operations[-1]:
+            _tie(report)  # a change of ids takes PR_SET_PDEATHSIG away
+            _send(report, done)  # execve leaves no later moment
+            done = []
+        done.append(timed(index, operation, kernel))
+        if done[-1].errno:
+            break
+    _send(report, done)
+
+
+def _send(report: int, reports: Sequence[Report]) -> None:
+    data = b"".join(_encoder.encode(one) + b"\n" for one in reports)
+    while data:
+        data = data[os.write(report, data) :]
