@@ -1,0 +1,86 @@
+"""``contlab doctor``: what this host allows, and what mends it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from contlab.doctor import Readiness
+
+MARKS = {"ok": "✓", "reduced": "~", "missing": "✗", "full": "✓", "recorded": "✗"}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One object: findings, lessons.")
+@click.option("--clean", is_flag=True, help="Remove what runs that died have left: processes, cgroups, mounts, links.")
+def doctor(as_json: bool, clean: bool) -> None:
+    """Say what this host allows, for each capability and each lesson; why; and the command that mends it.
+
+    In --json, each finding has word, status (ok, reduced, missing), reason and fix; each lesson has id, level (full,
+    reduced, recorded) and the findings it lacks. With --clean: removed and alive, lists of names.
+    """
+    if clean:
+        _clean(as_json)
+        return
+    from contlab.doctor import examine
+
+    findings = examine()
+    lessons = dict(_lessons())
+    if as_json:
+        import msgspec
+
+        listed = [{"id": name, "level": r.level, "lacking": r.lacking} for name, r in lessons.items()]
+        click.echo(msgspec.json.encode({"findings": findings, "lessons": listed}))
+        return
+    click.echo("\n".join(_table((f.word, f.status, f.reason, f.fix) for f in findings)))
+    if lessons:
+        click.echo("\nlessons")
+        click.echo("\n".join(_table((name, r.level, r.why, "") for name, r in lessons.items())))
+
+
+def _clean(as_json: bool) -> None:
+    from contlab import paths
+    from contlab.runtime.sweep import sweep
+
+    swept = sweep(str(paths.runtime_root()))
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.encode({"removed": swept.removed, "alive": swept.alive}))
+        return
+    for name in swept.removed:
+        click.echo(f"removed {name}")
+    for name in swept.alive:
+        click.echo(f"{name} belongs to a contlab that is running", err=True)
+    if not swept.removed:
+        click.echo("nothing was left to remove", err=True)
+
+
+def _lessons() -> Iterator[tuple[str, Readiness]]:
+    """Each lesson's id and how it can be played; lessons with mistakes are ``contlab lessons check``'s matter."""
+    from contlab.course.library import Library
+    from contlab.doctor import readiness
+
+    for lesson in Library.shipped().lessons:
+        yield lesson.id, readiness(lesson.needs)
+
+
+def _table(rows: Iterable[tuple[str, str, str, str]]) -> Iterator[str]:
+    """Aligned columns; the reason is folded under itself, its fix stands below it. On a pipe nothing is folded."""
+    import textwrap
+
+    cells = list(rows)
+    names, statuses = (max(len(row[column]) for row in cells) for column in (0, 1))
+    margin = names + statuses + 6
+    width = max(shutil.get_terminal_size().columns - margin, 24) if sys.stdout.isatty() else 10_000
+    for name, status, reason, fix in cells:
+        lines = textwrap.wrap(reason, width) or [""]
+        yield f"{MARKS[status]} {name:<{names}}  {status:<{statuses}}  {lines[0]}".rstrip()
+        yield from (" " * margin + line for line in lines[1:])
+        if fix:  # never folded: it is to be copied
+            yield " " * margin + f"→ {fix}"
