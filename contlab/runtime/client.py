@@ -16,67 +16,11 @@ from contlab import paths
 from contlab.errors import ExitCode, RuntimeFailure
 from contlab.rootfs import build, recipe
 from contlab.runtime import events, protocol, sweep
+from contlab.runtime.handle import Container, Execution, Stdio
 from contlab.runtime.spec import ContainerSpec, Limits, Namespace, RootMethod
 
-Stdio = tuple[int, int, int]
-"""Descriptors that become stdin, stdout and stderr; they stay the caller's."""
 Listener = Callable[[events.AnyEvent], None]
 EventT = TypeVar("EventT", bound=events.Event)
-
-
-class Execution:
-    """A further command in a container."""
-
-    def __init__(self, runtime: Runtime, container: str, exec_id: int) -> None:
-        self._runtime = runtime
-        self.container = container
-        self.exec_id = exec_id
-        self.started: asyncio.Future[events.ExecStarted] = asyncio.get_running_loop().create_future()
-        self.exited: asyncio.Future[events.ExecExited] = asyncio.get_running_loop().create_future()
-
-    async def signal(self, number: int) -> None:
-        """Send it a signal; nothing happens when it is gone."""
-        self._runtime.send(protocol.Signal(container=self.container, number=number, exec_id=self.exec_id))
-
-    async def wait(self) -> events.ExecExited:
-        """How it ended; RuntimeFailure when it never ran or the supervisor died."""
-        return await asyncio.shield(self.exited)
-
-
-class Container:
-    """A container, from the request to its removal."""
-
-    def __init__(self, runtime: Runtime, name: str, spec: ContainerSpec) -> None:
-        loop = asyncio.get_running_loop()
-        self._runtime = runtime
-        self.name = name
-        self.spec = spec
-        self.started: asyncio.Future[events.Started] = loop.create_future()
-        self.exited: asyncio.Future[events.Exited] = loop.create_future()
-        self.removed: asyncio.Future[events.Removed] = loop.create_future()
-
-    @property
-    def pid(self) -> int:
-        """Its first process, as the host counts."""
-        return self.started.result().pid
-
-    async def exec(
-        self, command: tuple[str, ...], stdio: Stdio, environment: dict[str, str] | None = None
-    ) -> Execution:
-        """Run a further command inside; returns once it runs. RuntimeFailure with the reason when it can't."""
-        return await self._runtime.exec(self.name, command, stdio, environment or {})
-
-    async def signal(self, number: int) -> None:
-        """Send its first process a signal."""
-        self._runtime.send(protocol.Signal(container=self.name, number=number))
-
-    async def wait(self) -> events.Exited:
-        """How its first process ended."""
-        return await asyncio.shield(self.exited)
-
-    async def close(self) -> events.Removed:
-        """Kill what is in it and wait until nothing is left."""
-        return await self._runtime.close_container(self.name)
 
 
 class Runtime:
@@ -92,6 +36,7 @@ class Runtime:
         self._listeners: list[Listener] = []
         self._process: asyncio.subprocess.Process | None = None
         self._control: socket.socket | None = None
+        self._ready: asyncio.Future[events.Ready]
         self._closing = False
         self._lost: RuntimeFailure | None = None
 
@@ -119,7 +64,9 @@ class Runtime:
             )  # fmt: skip
         ours.setblocking(False)
         self._control = ours
+        self._ready = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().add_reader(ours.fileno(), self._receive)
+        await self._ready
 
     @property
     def supervisor_pid(self) -> int | None:
@@ -225,6 +172,8 @@ class Runtime:
                 _resolve(self._executions[event.exec_id].started, event)
             case events.ExecExited():
                 _resolve(self._executions[event.exec_id].exited, event)
+            case events.Ready():
+                _resolve(self._ready, event)
             case events.GroupReady() if event.container in self._groups:
                 _resolve(self._groups[event.container], event)
             case events.Failed():
@@ -274,6 +223,7 @@ class Runtime:
         self.swept = swept
 
     def _fail_all(self, error: RuntimeFailure) -> None:
+        _reject(self._ready, error)
         for container in self._containers.values():
             for future in (container.started, container.exited, container.removed):
                 _reject(future, error)

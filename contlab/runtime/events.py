@@ -35,6 +35,13 @@ class Event(msgspec.Struct, frozen=True, tag_field="event", kw_only=True):
     """CLOCK_MONOTONIC, µs, when it ended."""
 
 
+class Ready(Event, frozen=True, kw_only=True, tag="ready"):
+    """The supervisor listens; ``container`` is empty."""
+
+    pid: int
+    """The supervisor, as the host sees it."""
+
+
 class OperationDone(Event, frozen=True, kw_only=True, tag="operation"):
     """One kernel operation of the plan, done or failed."""
 
@@ -125,7 +132,7 @@ class GroupReady(Event, frozen=True, kw_only=True, tag="group"):
     missing: dict[str, str] = {}
 
 
-AnyEvent = OperationDone | Started | ExecStarted | Exited | ExecExited | Failed | Removed | GroupReady
+AnyEvent = Ready | OperationDone | Started | ExecStarted | Exited | ExecExited | Failed | Removed | GroupReady
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)

@@ -6,6 +6,7 @@ pipe closes by itself at exec (FD_CLOEXEC): end of file is the sign of success.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -68,6 +69,8 @@ def run(first: int, operations: Sequence[Operation], pipes: Pipes) -> NoReturn:
     try:
         _settle("contlab:stage", pipes)
         _perform(first, operations, pipes.report)
+    except BaseException as error:
+        _send(pipes.report, [_broken(error)])
     finally:
         os._exit(FAILED)
 
@@ -82,8 +85,16 @@ def join(pid: int, kinds: Sequence[str], chroot: bool, operations: Sequence[Oper
         _settle("contlab:join", pipes)
         _enter(pid, kinds, chroot, pipes)
         _perform(0, operations, pipes.report)
+    except BaseException as error:
+        _send(pipes.report, [_broken(error)])
     finally:
         os._exit(FAILED)
+
+
+def _broken(error: BaseException) -> Report:
+    """Nothing may be swallowed here, where no traceback is seen."""
+    number = error.errno if isinstance(error, OSError) and error.errno else errno.EINVAL
+    return Report(-1, 0.0, number, f"{type(error).__name__}: {error}")
 
 
 def _enter(pid: int, kinds: Sequence[str], chroot: bool, pipes: Pipes) -> None:
@@ -91,20 +102,16 @@ def _enter(pid: int, kinds: Sequence[str], chroot: bool, pipes: Pipes) -> None:
     flags = CLONE(0)
     for kind in kinds:
         flags |= NAMESPACE_FLAGS[kind]
-    try:
-        if flags:
-            target = syscalls.pidfd_open(pid)
-            syscalls.setns(target, flags)
-            os.close(target)
-        if chroot:
-            os.fchdir(root)
-            os.chroot(".")
-            os.close(root)
-        if "user" in kinds:
-            Linux().setids(0, 0)
-    except OSError as refusal:
-        _send(pipes.report, [Report(-1, 0.0, refusal.errno or 0, str(refusal))])
-        os._exit(FAILED)
+    if flags:
+        target = syscalls.pidfd_open(pid)
+        syscalls.setns(target, flags)
+        os.close(target)
+    if chroot:
+        os.fchdir(root)
+        os.chroot(".")
+        os.close(root)
+    if "user" in kinds:
+        Linux().setids(0, 0)
     if "pid" in kinds:
         # setns(2) to a PID namespace holds for children only. CLONE_PARENT: the child is the supervisor's own, so
         # that it is the one who reaps it.

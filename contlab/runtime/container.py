@@ -1,0 +1,26 @@
+"""What the supervisor knows of one container."""
+
+from __future__ import annotations
+
+from contlab.runtime.cgroup import CgroupPlan
+from contlab.runtime.process import Process
+from contlab.runtime.spec import ContainerSpec
+
+
+class Container:
+    """One container; or a group, which is a cgroup without processes and has no spec."""
+
+    def __init__(self, name: str, planned: CgroupPlan, spec: ContainerSpec | None = None) -> None:
+        self.name = name
+        self.directories = planned.directories
+        """Controller -> its cgroup's directory."""
+        self.missing = planned.missing
+        """Limit -> why this host does not give it."""
+        self.spec = spec
+        self.root = ""
+        """Its root directory, when that is a place on the host."""
+        self.copy = ""
+        """The copied root to remove with it; "" when there is none."""
+        self.first: Process | None = None
+        self.oom_kills = 0
+        """As last seen, so that an exit can be laid to the OOM killer."""

@@ -1,0 +1,70 @@
+"""Handles: what the client's callers hold of a container and of a command in it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from contlab.runtime import events, protocol
+from contlab.runtime.spec import ContainerSpec
+
+if TYPE_CHECKING:
+    from contlab.runtime.client import Runtime
+
+Stdio = tuple[int, int, int]
+"""Descriptors that become stdin, stdout and stderr; they stay the caller's."""
+
+
+class Execution:
+    """A further command in a container."""
+
+    def __init__(self, runtime: Runtime, container: str, exec_id: int) -> None:
+        self._runtime = runtime
+        self.container = container
+        self.exec_id = exec_id
+        self.started: asyncio.Future[events.ExecStarted] = asyncio.get_running_loop().create_future()
+        self.exited: asyncio.Future[events.ExecExited] = asyncio.get_running_loop().create_future()
+
+    async def signal(self, number: int) -> None:
+        """Send it a signal; nothing happens when it is gone."""
+        self._runtime.send(protocol.Signal(container=self.container, number=number, exec_id=self.exec_id))
+
+    async def wait(self) -> events.ExecExited:
+        """How it ended; RuntimeFailure when it never ran or the supervisor died."""
+        return await asyncio.shield(self.exited)
+
+
+class Container:
+    """A container, from the request to its removal."""
+
+    def __init__(self, runtime: Runtime, name: str, spec: ContainerSpec) -> None:
+        loop = asyncio.get_running_loop()
+        self._runtime = runtime
+        self.name = name
+        self.spec = spec
+        self.started: asyncio.Future[events.Started] = loop.create_future()
+        self.exited: asyncio.Future[events.Exited] = loop.create_future()
+        self.removed: asyncio.Future[events.Removed] = loop.create_future()
+
+    @property
+    def pid(self) -> int:
+        """Its first process, as the host counts."""
+        return self.started.result().pid
+
+    async def exec(
+        self, command: tuple[str, ...], stdio: Stdio, environment: dict[str, str] | None = None
+    ) -> Execution:
+        """Run a further command inside; returns once it runs. RuntimeFailure with the reason when it can't."""
+        return await self._runtime.exec(self.name, command, stdio, environment or {})
+
+    async def signal(self, number: int) -> None:
+        """Send its first process a signal."""
+        self._runtime.send(protocol.Signal(container=self.name, number=number))
+
+    async def wait(self) -> events.Exited:
+        """How its first process ended."""
+        return await asyncio.shield(self.exited)
+
+    async def close(self) -> events.Removed:
+        """Kill what is in it and wait until nothing is left."""
+        return await self._runtime.close_container(self.name)

@@ -1,0 +1,145 @@
+"""A child of the supervisor: a container's first process, or a further command in it. Born, watched, reaped."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from contlab.errors import ContlabError, ExitCode
+from contlab.linux.errno import SyscallError
+from contlab.linux.flags import CLONE
+from contlab.linux.syscalls import clone3, pidfd_send_signal
+from contlab.runtime import stage
+from contlab.runtime.operation import Execute, Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a process ended: one of the two is set."""
+
+    exit_code: int | None
+    signal: int | None
+
+
+class Process:
+    """One child and the pipe it reports over."""
+
+    def __init__(
+        self, container: str, operations: Sequence[Operation], requested_at: float, exec_id: int | None
+    ) -> None:
+        self.container = container
+        self.operations = operations
+        """What it is to do, by the index that its reports give."""
+        self.requested_at = requested_at
+        self.exec_id = exec_id
+        """None: the container's first process."""
+        self.pid = 0
+        self.pidfd = -1
+        self.report = -1
+        """Reading end; -1 once it said all it had to say."""
+        self.failure: stage.Report | None = None
+        self.started = False
+        self._partial = b""
+
+    def fork(
+        self,
+        flags: CLONE,
+        cgroup: str,
+        stdio: Sequence[int],
+        inherited: Sequence[int],
+        child: Callable[[stage.Pipes], None],
+    ) -> tuple[int, float]:
+        """clone3 into ``cgroup``, where ``child`` never returns; gives the "go" pipe's writing end and µs taken.
+
+        ``inherited``: descriptors the child must not keep. SyscallError when the kernel refuses.
+        """
+        go_read, go_write = os.pipe2(os.O_CLOEXEC)
+        report_read, report_write = os.pipe2(os.O_CLOEXEC)
+        directory = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if cgroup else None
+        begun = time.perf_counter_ns()
+        try:
+            self.pid, self.pidfd = clone3(flags, directory)
+            if self.pid == 0:
+                signal.set_wakeup_fd(-1)
+                for fd in (go_write, report_read, *inherited):
+                    os.close(fd)
+                child(stage.Pipes(go_read, report_write, (stdio[0], stdio[1], stdio[2])))
+        except SyscallError:
+            os.close(go_write)
+            os.close(report_read)
+            raise
+        finally:
+            for fd in (go_read, report_write, *(() if directory is None else (directory,))):
+                os.close(fd)
+        os.set_blocking(report_read, False)
+        self.report = report_read
+        return go_write, (time.perf_counter_ns() - begun) / 1000
+
+    def reports(self) -> tuple[list[stage.Report], bool]:
+        """What it has told since the last call, and whether that was the end: it became the command, or died."""
+        ended = False
+        while True:
+            try:
+                data = os.read(self.report, 1 << 16)
+            except BlockingIOError:
+                break
+            if not data:
+                ended = True
+                break
+            self._partial += data
+        *lines, self._partial = self._partial.split(b"\n")
+        found = [stage.decoder.decode(line) for line in lines]
+        self.failure = next((report for report in found if report.errno), self.failure)
+        return found, ended
+
+    def replace(self, pid: int) -> None:
+        """Another child of ours goes on in its place: it forked into a PID namespace, with CLONE_PARENT."""
+        self.reap()
+        # No race: it is our child and nobody else reaps it, so its number stays its own.
+        self.pid, self.pidfd = pid, os.pidfd_open(pid)
+
+    def dead(self) -> bool:
+        """It ended and waits to be reaped."""
+        return os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def reap(self) -> Status:
+        """Wait for its end and release its number."""
+        found = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
+        os.close(self.pidfd)
+        self.pidfd = -1
+        assert found is not None
+        killed = found.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
+        return Status(None if killed else found.si_status, found.si_status if killed else None)
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send a signal; nothing happens when it is dead."""
+        try:
+            pidfd_send_signal(self.pidfd, number)
+        except SyscallError as refusal:
+            if refusal.errno != errno.ESRCH:
+                raise ContlabError(str(refusal), exit_code=ExitCode.RUNTIME) from None
+
+
+def failure(report: stage.Report, operation: Operation | None) -> ContlabError:
+    """What stopped a plan, for people, with the exit code that env(1) and docker run would give.
+
+    ``operation``: the one that failed; None when it was the way into a running container.
+    """
+    if isinstance(operation, Execute):
+        missing = report.errno == errno.ENOENT
+        return ContlabError(
+            f"the command {operation.argv[0]} can't be run: {report.error}",
+            "See which commands the container has: contlab spawn -- ls /bin",
+            exit_code=ExitCode.NOT_FOUND if missing else ExitCode.NOT_EXECUTABLE,
+        )
+    what = operation.describe() if operation else "enter the container"
+    code = ExitCode.RUNTIME
+    if operation and operation.__module__.endswith(".cgroups"):
+        code = ExitCode.CGROUP
+    elif report.errno in (errno.EPERM, errno.EACCES) and os.getuid():
+        code = ExitCode.NOT_PERMITTED
+    return ContlabError(f"could not {what}: {report.error}", "Run `contlab doctor` to see why.", exit_code=code)

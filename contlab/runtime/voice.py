@@ -1,0 +1,120 @@
+"""The supervisor's voice: events to the client."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+
+from contlab.errors import ContlabError
+from contlab.runtime import events, stage
+from contlab.runtime.container import Container
+from contlab.runtime.operation import Operation
+from contlab.runtime.process import Process, Status
+
+
+def now() -> float:
+    """CLOCK_MONOTONIC, µs."""
+    return time.monotonic_ns() / 1000
+
+
+class Voice:
+    """Sends events; ``unheard`` is called once nobody listens."""
+
+    def __init__(self, control: socket.socket, unheard: Callable[[], None]) -> None:
+        self._control = control
+        self._unheard = unheard
+
+    def _tell(self, event: events.AnyEvent) -> None:
+        try:
+            self._control.send(events.encode(event))
+        except (BrokenPipeError, ConnectionResetError):
+            self._unheard()
+
+    def ready(self) -> None:
+        """The supervisor takes requests from now on."""
+        self._tell(events.Ready(container="", at=now(), pid=os.getpid()))
+
+    def operation(self, container: str, operation: Operation, report: stage.Report) -> None:
+        """One operation of the plan is done, or was refused."""
+        remark = f" ({report.remark})" if report.remark else ""
+        self._tell(
+            events.OperationDone(
+                container=container,
+                at=now(),
+                index=report.index,
+                operation=type(operation).__name__,
+                describe=operation.describe() + remark,
+                shell=operation.shell(),
+                side="container" if operation.inside else "host",
+                microseconds=report.microseconds,
+                errno=report.errno,
+                error=report.error,
+            )
+        )
+
+    def group_ready(self, group: Container) -> None:
+        """A parent cgroup stands."""
+        name, directories, missing = group.name, group.directories, group.missing
+        self._tell(events.GroupReady(container=name, at=now(), cgroups=directories, missing=missing))
+
+    def started(self, process: Process, container: Container) -> None:
+        """A command runs: its container's first, or a further one."""
+        at, name = now(), process.container
+        ready = at - process.requested_at
+        if process.exec_id is not None:
+            self._tell(
+                events.ExecStarted(container=name, at=at, exec_id=process.exec_id, pid=process.pid, ready_us=ready)
+            )
+            return
+        # execve reports nothing: that the pipe closed is its report.
+        self.operation(name, process.operations[-1], stage.Report(len(process.operations) - 1))
+        self._tell(
+            events.Started(
+                container=name,
+                at=at,
+                pid=process.pid,
+                ready_us=ready,
+                cgroups=container.directories,
+                missing=container.missing,
+                root=container.root,
+            )
+        )
+
+    def exited(self, process: Process, status: Status, oom_killed: bool) -> None:
+        """A command ended."""
+        name, pid, code, number = process.container, process.pid, status.exit_code, status.signal
+        if process.exec_id is None:
+            self._tell(
+                events.Exited(container=name, at=now(), pid=pid, exit_code=code, signal=number, oom_killed=oom_killed)
+            )
+            return
+        self._tell(
+            events.ExecExited(
+                container=name,
+                at=now(),
+                pid=pid,
+                exit_code=code,
+                signal=number,
+                oom_killed=oom_killed,
+                exec_id=process.exec_id,
+            )
+        )
+
+    def failed(self, container: str, error: ContlabError, exec_id: int | None) -> None:
+        """What was asked for did not come to be."""
+        self._tell(
+            events.Failed(
+                container=container,
+                at=now(),
+                message=error.message,
+                hint=error.hint,
+                exit_code=int(error.exit_code),
+                exec_id=exec_id,
+            )
+        )
+
+    def removed(self, container: str, removed: tuple[str, ...]) -> None:
+        """Nothing of it is left."""
+        self._tell(events.Removed(container=container, at=now(), removed=removed))
