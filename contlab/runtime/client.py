@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import secrets
 import socket
@@ -33,6 +34,7 @@ class Runtime:
         self._containers: dict[str, Container] = {}
         self._executions: dict[int, Execution] = {}
         self._groups: dict[str, asyncio.Future[events.GroupReady]] = {}
+        self._asked: dict[str, list[asyncio.Future[events.HostnameIs]]] = {}
         self._listeners: list[Listener] = []
         self._process: asyncio.subprocess.Process | None = None
         self._control: socket.socket | None = None
@@ -125,6 +127,13 @@ class Runtime:
         await asyncio.shield(execution.started)
         return execution
 
+    async def hostname(self, container: str) -> str | None:
+        """What the container's uts namespace says now; None when it is gone or can't be entered."""
+        future: asyncio.Future[events.HostnameIs] = asyncio.get_running_loop().create_future()
+        self._asked.setdefault(container, []).append(future)
+        self.send(protocol.AskHostname(container=container))
+        return (await future).hostname
+
     async def close_container(self, name: str) -> events.Removed:
         """Kill what is in a container (or a group) and wait until nothing is left of it."""
         container = self._containers.get(name)
@@ -174,6 +183,8 @@ class Runtime:
                 _resolve(self._executions[event.exec_id].exited, event)
             case events.Ready():
                 _resolve(self._ready, event)
+            case events.HostnameIs():
+                _resolve(self._asked[event.container].pop(0), event)
             case events.GroupReady() if event.container in self._groups:
                 _resolve(self._groups[event.container], event)
             case events.Failed():
@@ -232,6 +243,8 @@ class Runtime:
             _reject(execution.exited, error)
         for group in self._groups.values():
             _reject(group, error)
+        for question in itertools.chain.from_iterable(self._asked.values()):
+            _reject(question, error)
 
 
 def _resolve(future: asyncio.Future[EventT], event: EventT) -> None:

@@ -132,7 +132,16 @@ class GroupReady(Event, frozen=True, kw_only=True, tag="group"):
     missing: dict[str, str] = {}
 
 
-AnyEvent = Ready | OperationDone | Started | ExecStarted | Exited | ExecExited | Failed | Removed | GroupReady
+class HostnameIs(Event, frozen=True, kw_only=True, tag="hostname"):
+    """The nodename of its uts namespace, as asked for."""
+
+    hostname: str | None
+    """None: it is gone, or its namespace can't be entered."""
+
+
+AnyEvent = (
+    HostnameIs | Ready | OperationDone | Started | ExecStarted | Exited | ExecExited | Failed | Removed | GroupReady
+)
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)

@@ -25,9 +25,10 @@ class Execution:
         self.started: asyncio.Future[events.ExecStarted] = asyncio.get_running_loop().create_future()
         self.exited: asyncio.Future[events.ExecExited] = asyncio.get_running_loop().create_future()
 
-    async def signal(self, number: int) -> None:
-        """Send it a signal; nothing happens when it is gone."""
-        self._runtime.send(protocol.Signal(container=self.container, number=number, exec_id=self.exec_id))
+    async def signal(self, number: int, group: bool = False) -> None:
+        """Send it (or its process group) a signal; nothing happens when it is gone."""
+        request = protocol.Signal(container=self.container, number=number, exec_id=self.exec_id, group=group)
+        self._runtime.send(request)
 
     async def wait(self) -> events.ExecExited:
         """How it ended; RuntimeFailure when it never ran or the supervisor died."""

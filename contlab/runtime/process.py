@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from contlab.errors import ContlabError, ExitCode
 from contlab.linux.errno import SyscallError
 from contlab.linux.flags import CLONE
-from contlab.linux.syscalls import clone3, pidfd_send_signal
+from contlab.linux.syscalls import clone3, pidfd_send_signal, setns
 from contlab.runtime import stage
 from contlab.runtime.operation import Execute, Operation
 
@@ -115,9 +116,26 @@ class Process:
         killed = found.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
         return Status(None if killed else found.si_status, found.si_status if killed else None)
 
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        """Send a signal; nothing happens when it is dead."""
+    def nodename(self) -> str | None:
+        """What its uts namespace is called: there for a moment and back; None when it can't be entered."""
+        home = os.open("/proc/self/ns/uts", os.O_RDONLY | os.O_CLOEXEC)
         try:
+            setns(self.pidfd, CLONE.NEWUTS)
+        except SyscallError:
+            return None
+        else:
+            name = os.uname().nodename
+            setns(home, CLONE.NEWUTS)
+            return name
+        finally:
+            os.close(home)
+
+    def kill(self, number: int = signal.SIGKILL, group: bool = False) -> None:
+        """Send a signal, or send it to the process group that it leads; nothing happens when it is dead."""
+        try:
+            if group:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self.pid, number)
             pidfd_send_signal(self.pidfd, number)
         except SyscallError as refusal:
             if refusal.errno != errno.ESRCH:

@@ -43,13 +43,19 @@ class Signal(Request, frozen=True, kw_only=True, tag="signal"):
 
     number: int
     exec_id: int | None = None
+    group: bool = False
+    """To all of its process group: the command and what it started without leaving the group."""
+
+
+class AskHostname(Request, frozen=True, kw_only=True, tag="hostname"):
+    """What the container's uts namespace says. HostnameIs."""
 
 
 class Close(Request, frozen=True, kw_only=True, tag="close"):
     """Kill what is in it and remove what is left. Removed."""
 
 
-AnyRequest = CreateGroup | Spawn | Exec | Signal | Close
+AnyRequest = CreateGroup | Spawn | Exec | Signal | AskHostname | Close
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)

@@ -119,6 +119,7 @@ def _enter(pid: int, kinds: Sequence[str], chroot: bool, pipes: Pipes) -> None:
         if child:
             _send(pipes.report, [Report(-1, pid=child)])
             os._exit(0)
+        os.setsid()
         _tie(pipes.report)
 
 

@@ -78,6 +78,8 @@ class Supervisor:
                     self._exec(request, fds)
                 case protocol.Signal():
                     self._signal(request)
+                case protocol.AskHostname():
+                    self._ask_hostname(request.container)
                 case protocol.Close():
                     self._close(request.container)
         except ContlabError as error:
@@ -244,7 +246,12 @@ class Supervisor:
     def _signal(self, request: protocol.Signal) -> None:
         for process in self.processes.values():
             if process.container == request.container and process.exec_id == request.exec_id:
-                process.kill(request.number)
+                process.kill(request.number, request.group)
+
+    def _ask_hostname(self, name: str) -> None:
+        container = self.containers.get(name)
+        first = container.first if container else None
+        self.voice.hostname(name, first.nodename() if first and first.pid in self.processes else None)
 
     def _close(self, name: str) -> None:
         for child in [c for c in self.containers.values() if c.spec and c.spec.group == name]:

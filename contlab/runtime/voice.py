@@ -54,6 +54,10 @@ class Voice:
             )
         )
 
+    def hostname(self, container: str, hostname: str | None) -> None:
+        """An answer."""
+        self._tell(events.HostnameIs(container=container, at=now(), hostname=hostname))
+
     def group_ready(self, group: Container) -> None:
         """A parent cgroup stands."""
         name, directories, missing = group.name, group.directories, group.missing
