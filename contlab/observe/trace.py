@@ -1,0 +1,139 @@
+"""Trace: a recording as JSON lines. The first line says what it is, every further line is one item of a tagged union.
+
+Each line goes to the kernel in one write(2) as it happens, so a crash loses at most the line being written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import msgspec
+
+from contlab.errors import TraceError
+
+FORMAT = "contlab-trace"
+VERSION = 1
+"""Raised when an older contlab could misread what a newer one writes."""
+
+T = TypeVar("T")
+
+
+class TraceHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """The first line."""
+
+    format: str = FORMAT
+    version: int = VERSION
+    contlab: str = ""
+    """The release that recorded it."""
+    kernel: str = ""
+    """uname -r of the host it was recorded on."""
+    recorded: str = ""
+    """When, ISO 8601, UTC."""
+    subject: str = ""
+    """What it is a recording of, e.g. a lesson's id."""
+
+
+class TraceWriter:
+    """Appends items to a new file; a context manager."""
+
+    def __init__(self, path: Path, header: TraceHeader) -> None:
+        try:
+            self._file = path.open("wb", buffering=0)
+        except OSError as error:
+            raise TraceError(
+                f"{path} can't be written: {error.strerror}", "Choose another file, or make its folder."
+            ) from None
+        self._path = path
+        self._encoder = msgspec.json.Encoder()
+        self.write(header)
+
+    def write(self, item: msgspec.Struct) -> None:
+        """One item, one line; TraceError when the disk takes no more."""
+        line = self._encoder.encode(item) + b"\n"
+        try:
+            written = self._file.write(line)
+        except OSError as error:
+            raise TraceError(
+                f"{self._path} can't be written: {error.strerror}", "Make room, then record anew."
+            ) from None
+        if written != len(line):
+            raise TraceError(f"{self._path} can't be written: no space left", "Make room, then record anew.")
+
+    def close(self) -> None:
+        """May be called twice."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_header(path: Path) -> TraceHeader:
+    """The first line; TraceError when the file can't be opened, is no trace, or was made by a newer contlab."""
+    for _, line in _lines(path):
+        return _header(path, line)
+    raise TraceError(f"{path} is no recording: it is empty", "Record one with `contlab run` or `contlab learn`.")
+
+
+def read_trace(path: Path, decoder: msgspec.json.Decoder[T]) -> Iterator[T]:
+    """The items in order, each decoded as it is asked for.
+
+    TraceError names the line and the reason: no trace, a newer version, a line that is no item, or a last line that
+    ends in the middle; by then everything before that line was given, so what is whole can be played.
+    """
+    read_header(path)
+    for number, line in _lines(path):
+        if number == 1:
+            continue
+        try:
+            item = decoder.decode(line)
+        except msgspec.DecodeError as error:
+            raise _damaged(path, number, line, error) from None
+        yield item
+
+
+def _damaged(path: Path, number: int, line: bytes, error: msgspec.DecodeError) -> TraceError:
+    if not line.endswith(b"\n"):
+        return TraceError(
+            f"{path} is cut off: line {number} ends in the middle",
+            "What was recorded before it can be played; the rest was lost when the recorder stopped.",
+        )
+    return TraceError(f"{path} is damaged: line {number}: {error}", "Take another copy of the file, or record anew.")
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    try:
+        with path.open("rb") as file:
+            yield from enumerate(file, 1)
+    except OSError as error:
+        raise TraceError(f"{path} can't be read: {error.strerror}", "Check the file's name.") from None
+
+
+class _Mark(msgspec.Struct):
+    """What a first line of any version has; the rest of a newer one may be unreadable to us."""
+
+    format: str
+    version: int
+
+
+def _header(path: Path, line: bytes) -> TraceHeader:
+    made_by = "Recordings are made by contlab."
+    try:
+        mark = msgspec.json.decode(line, type=_Mark)
+        if mark.format != FORMAT:
+            raise TraceError(f"{path} is no recording: line 1 says format {mark.format!r}, not {FORMAT!r}", made_by)
+        if mark.version > VERSION:
+            raise TraceError(
+                f"{path} was recorded by a newer contlab: line 1 says version {mark.version}, this one reads {VERSION}",
+                "Update contlab.",
+            )
+        return msgspec.json.decode(line, type=TraceHeader)
+    except msgspec.DecodeError as error:
+        raise TraceError(f"{path} is no recording: line 1: {error}", made_by) from None
