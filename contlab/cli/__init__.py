@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
+import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import click
+from click.shell_completion import shell_complete
 
 from contlab import __version__
 from contlab.cli.failure import status_of
@@ -23,6 +26,10 @@ COMMANDS = {
     "replay": "Play a recording.",
 }
 """Command NAME -> its line in ``contlab --help``. It is the click command NAME in the module ``contlab.cli.NAME``."""
+
+
+COMPLETE = "_CONTLAB_COMPLETE"
+"""The variable by which click's shell scripts ask for completions."""
 
 
 class Commands(click.Group):
@@ -67,10 +74,15 @@ class Commands(click.Group):
         **extra: Any,
     ) -> Any:
         """As click's, but a command's int result is the exit code, and what it raises ends in ``status_of``."""
-        call = partial(super().main, args, prog_name or "contlab", complete_var, standalone_mode=False, **extra)
         if not standalone_mode:
-            return call()
-        raise SystemExit(status_of(call))
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        raise SystemExit(status_of(partial(self._answer, list(sys.argv[1:] if args is None else args))))
+
+    def _answer(self, args: list[str]) -> Any:
+        if instruction := os.environ.get(COMPLETE):
+            return shell_complete(self, {}, "contlab", COMPLETE, instruction)
+        with self.make_context("contlab", args) as context:
+            return self.invoke(context)
 
 
 @click.group(

@@ -20,6 +20,8 @@ def status_of(command: Callable[[], object]) -> int:
     try:
         result = command()
         sys.stdout.flush()  # a reader that went away shows here at the latest
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
