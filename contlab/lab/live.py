@@ -1,0 +1,244 @@
+"""LiveLab: the real containers of one lesson, opened and closed as one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from contlab.course.facts import FactContext, RunResult
+from contlab.course.lesson import Container, Lesson, Run, Step
+from contlab.errors import ContlabError, RuntimeFailure
+from contlab.lab.output import OutputReader
+from contlab.lab.protocol import Happened, News, Output, Sampled, Trouble
+from contlab.lab.record import Began, Entered, Finished, Opened, Recorder
+from contlab.observe.host import host_facts
+from contlab.observe.sampler import Sampler, Target
+from contlab.observe.snapshot import Snapshot
+from contlab.observe.source import HostSource
+from contlab.runtime import events
+from contlab.runtime.client import Runtime
+from contlab.runtime.handle import Container as Running
+from contlab.runtime.handle import Execution
+from contlab.runtime.spec import ContainerSpec
+
+MACHINE = "machine"
+"""The group that stands for the host: the parent cgroup of all containers of the lab."""
+RESTING, BUSY = 0.5, 0.2
+"""Seconds between two samples: when nothing is run, and while something is."""
+
+
+class Inhabitant:
+    """One container of the lab and what belongs to it."""
+
+    def __init__(self, running: Running, sampler: Sampler, reader: OutputReader, stdin: int) -> None:
+        self.running = running
+        self.sampler = sampler
+        self.readers = [reader]
+        self.stdin = stdin
+        """Writing end of its first process's stdin, held open: a shell that reads from it waits, and lives."""
+
+    def close(self) -> None:
+        """Let go of its pipes."""
+        for reader in self.readers:
+            reader.close()
+        os.close(self.stdin)
+
+
+class LiveLab:
+    """Fulfils ``protocol.Lab`` with the kernel. Open it with ``await LiveLab.open(lesson)``."""
+
+    recorded = False
+
+    def __init__(self, lesson: Lesson, recorder: Recorder) -> None:
+        self._lesson = lesson
+        self._recorder = recorder
+        self._runtime = Runtime()
+        self._source = HostSource()
+        self._inhabitants: dict[str, Inhabitant] = {}
+        self._results: dict[str, RunResult] = {}
+        self._queue: asyncio.Queue[News | None] = asyncio.Queue()
+        self._current: Execution | None = None
+        self._sampling: asyncio.Task[None] | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._closed = False
+
+    @classmethod
+    async def open(cls, lesson: Lesson, record: Path | None = None) -> LiveLab:
+        """Start the supervisor and make the pretend machine, its limits read back from the kernel.
+
+        ``record``: a file that everything is recorded to.
+        """
+        host = await asyncio.to_thread(host_facts, HostSource())
+        lab = cls(lesson, Recorder(record, lesson, host.kernel))
+        lab._recorder.write(Opened(lesson.id, host.kernel, host.hostname))
+        lab._runtime.listen(lab._heard)
+        try:
+            await lab._runtime.start()
+            await lab._runtime.group(MACHINE, lesson.machine)
+        except BaseException:
+            await lab._runtime.close()
+            raise
+        lab._sampling = asyncio.create_task(lab._sample_on())
+        return lab
+
+    # --- the protocol -----------------------------------------------------------------------------------------------
+
+    async def enter(self, step: Step) -> None:
+        """Open the step's containers; one of the same name is replaced."""
+        self._recorder.write(Entered(step.slug))
+        for block in step.of(Container):
+            await self._remove(block.name)
+            await self._place(block)
+        await self._tell_sample()
+
+    async def run(self, run: Run) -> RunResult:
+        """One command in its container, to its end or its time limit."""
+        inhabitant = self._inhabitants.get(run.container)
+        if inhabitant is None:
+            raise RuntimeFailure(f"the container {run.container} is not open", "Restart the step.")
+        reader = OutputReader(lambda text: self._put(Output(run.name, text)))
+        inhabitant.readers.append(reader)
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        command = ("/bin/sh", "-c", run.command)
+        begun = time.monotonic()
+        self._recorder.write(Began(run.name))
+        try:
+            stdio = (null, reader.write_fd, reader.write_fd)
+            execution = await inhabitant.running.exec(command, stdio, self._environment())
+        finally:
+            os.close(null)
+            reader.child_has_it()
+        self._current = execution
+        exited, timed_out = await self._finish(execution, run.timeout)
+        self._current = None
+        reader.drain()
+        result = RunResult(
+            name=run.name,
+            container=run.container,
+            exit_code=exited.status,
+            signal=exited.signal,
+            output=reader.kept,
+            seconds=round(time.monotonic() - begun, 3),
+            timed_out=timed_out,
+        )
+        self._results[run.name] = result
+        self._recorder.write(Finished(result))
+        await self._tell_sample()
+        return result
+
+    async def facts(self) -> FactContext:
+        """Everything as it is now."""
+        host = await asyncio.to_thread(host_facts, self._source)
+        snapshots = await self._sample()
+        self._put(Sampled(snapshots))  # what is judged by is also what is seen
+        return FactContext(
+            snapshots=snapshots,
+            runs=dict(self._results),
+            host_kernel=host.kernel,
+            host_hostname=host.hostname,
+        )
+
+    async def news(self) -> AsyncIterator[News]:
+        """Everything that happens, in order, until the lab is closed."""
+        while (item := await self._queue.get()) is not None:
+            yield item
+
+    async def interrupt(self) -> None:
+        """Kill the command that is running now."""
+        if self._current is not None:
+            await self._current.signal(signal.SIGKILL, group=True)
+
+    async def close(self) -> None:
+        """End everything; returns when nothing is left."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._sampling is not None:
+            self._sampling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sampling
+        await self._runtime.close()
+        for inhabitant in self._inhabitants.values():
+            inhabitant.close()
+        self._inhabitants.clear()
+        self._recorder.close()
+        self._queue.put_nowait(None)
+
+    # --- containers -------------------------------------------------------------------------------------------------
+
+    async def _place(self, block: Container) -> None:
+        spec: ContainerSpec = msgspec.structs.replace(block.spec, group=MACHINE)
+        stdin, held = os.pipe2(os.O_CLOEXEC)
+        reader = OutputReader(lambda text: self._put(Output(block.name, text)))
+        try:
+            running = await self._runtime.spawn(block.name, spec, (stdin, reader.write_fd, reader.write_fd))
+        except BaseException:
+            reader.close()
+            os.close(held)
+            raise
+        finally:
+            os.close(stdin)
+            reader.child_has_it()
+        started = running.started.result()
+        sampler = Sampler(self._source, Target(block.name, started.pid, started.cgroups))
+        self._inhabitants[block.name] = Inhabitant(running, sampler, reader, held)
+
+    async def _remove(self, name: str) -> None:
+        if (inhabitant := self._inhabitants.pop(name, None)) is not None:
+            inhabitant.close()
+            await inhabitant.running.close()
+
+    def _environment(self) -> dict[str, str]:
+        """$NAME_PID for every container: its first process as the host counts, dead or alive."""
+        return {f"{name.upper().replace('-', '_')}_PID": str(i.running.pid) for name, i in self._inhabitants.items()}
+
+    async def _finish(self, execution: Execution, limit: float) -> tuple[events.ExecExited, bool]:
+        try:
+            return await asyncio.wait_for(execution.wait(), limit), False
+        except TimeoutError:
+            await execution.signal(signal.SIGKILL, group=True)
+            return await execution.wait(), True
+
+    # --- watching ---------------------------------------------------------------------------------------------------
+
+    async def _sample(self) -> dict[str, Snapshot]:
+        """All containers now. Samplers remember the previous look for their rates, so one caller at a time."""
+        async with self._one_at_a_time:
+            for name, inhabitant in self._inhabitants.items():
+                hostname = await self._runtime.hostname(name)
+                inhabitant.sampler.target = replace(inhabitant.sampler.target, hostname=hostname)
+            samplers = {name: inhabitant.sampler for name, inhabitant in self._inhabitants.items()}
+            return await asyncio.to_thread(_look, samplers)
+
+    async def _tell_sample(self) -> None:
+        self._put(Sampled(await self._sample()))
+
+    async def _sample_on(self) -> None:
+        while True:
+            await asyncio.sleep(RESTING if self._current is None else BUSY)
+            try:
+                await self._tell_sample()
+            except ContlabError as error:
+                self._put(Trouble(error.message, error.hint))
+                return
+
+    def _heard(self, event: events.AnyEvent) -> None:
+        if not isinstance(event, events.HostnameIs | events.Ready):
+            self._put(Happened(event))
+
+    def _put(self, item: News) -> None:
+        self._recorder.write(item)
+        self._queue.put_nowait(item)
+
+
+def _look(samplers: dict[str, Sampler]) -> dict[str, Snapshot]:
+    """In a worker thread: only reads."""
+    return {name: sampler.sample(time.monotonic_ns() / 1000) for name, sampler in samplers.items()}
