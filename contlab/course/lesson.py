@@ -9,6 +9,9 @@ import msgspec
 
 from contlab.runtime.spec import ContainerSpec, Limits
 
+MACHINE = Limits(memory=256 << 20, pids=256, cpus=1.0)
+"""The pretend machine of a lesson that names none."""
+
 
 class Prose(msgspec.Struct, frozen=True):
     """Markdown shown to the learner."""
@@ -41,8 +44,8 @@ class Run(msgspec.Struct, frozen=True):
     """Facts call its result by this; unique in the lesson."""
     container: str
     command: str
-    """Given to /bin/sh -c inside; $NAME_PID is container NAME's first process as the runner's PID namespace counts it
-    on the host."""
+    """Given to /bin/sh -c inside, after ``variables.fill``: $NAME_PID is the number that container NAME's first process
+    has on the host, $LAB the lesson's folder there."""
     line: int
     timeout: float = 10.0
     """Seconds; then it is killed, and ``timed_out`` is true."""
@@ -136,7 +139,7 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
     goals: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """Titles of the learner's notes that it goes with, without the brackets."""
-    machine: Limits = Limits(memory=256 << 20, pids=256, cpus=1.0)
+    machine: Limits = MACHINE
     """The pretend machine that its containers share: a cgroup that stands for the host, so the real one is safe."""
     intro: tuple[Block, ...] = ()
     """What stands before the first step."""

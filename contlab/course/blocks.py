@@ -1,0 +1,231 @@
+"""Blocks: what a fenced ``toml KIND`` block holds, by kind. The list is closed: a lesson is data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+
+from contlab.course.checks import checks
+from contlab.course.decode import convert, unknown_keys
+from contlab.course.lesson import Block, Card, Check, Container, Expect, Hint, Note, Predict, Run, Vm
+from contlab.course.mistake import Mistakes
+from contlab.course.places import Path, Places
+from contlab.linux.sizes import parse_size
+from contlab.runtime.spec import ALL_NAMESPACES, ContainerSpec, Namespace
+
+S = TypeVar("S", Card, Note, Run)
+Table = dict[str, Any]
+
+NAMESPACE_KEYS = ("namespaces", "unshare", "share")
+"""Three ways to say which namespaces a container has; a block may use one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """One block as it stands in the file, decoded from TOML but not yet judged."""
+
+    kind: str
+    line: int
+    """Of the opening fence."""
+    table: Table
+    places: Places
+    mistakes: Mistakes
+
+    def wrong(self, message: str, *path: str | int) -> None:
+        """A mistake at a key, or at the whole block."""
+        self.mistakes.add(self.places.line(*path) if path else self.line, message)
+
+
+@dataclass(slots=True)
+class Earlier:
+    """The tables of the blocks that came before, for ``like``."""
+
+    containers: dict[str, Table] = field(default_factory=dict)
+    runs: dict[str, Table] = field(default_factory=dict)
+
+
+def blocks(fence: Fence, earlier: Earlier) -> tuple[Block, ...]:
+    """The blocks of one fence: none when it has a mistake that leaves nothing to show."""
+    return KINDS[fence.kind](fence, earlier)
+
+
+def _container(fence: Fence, earlier: Earlier) -> tuple[Block, ...]:
+    table = _like(fence, earlier.containers, merged=("limits", "environment", "files"))
+    keys = {*ContainerSpec.__struct_fields__, "name", "like", *NAMESPACE_KEYS}
+    table = unknown_keys(table, keys, fence.places, fence.mistakes)
+    if not isinstance(name := table.get("name"), str):
+        fence.wrong("a container needs a `name`")
+        return ()
+    earlier.containers[name] = table
+    spec_table = {key: value for key, value in table.items() if key not in ("name", "like", *NAMESPACE_KEYS)}
+    if isinstance(command := spec_table.get("command"), str):
+        spec_table["command"] = ["/bin/sh", "-c", command]
+    _sizes(fence, spec_table)
+    if (namespaces := _namespaces(fence, table)) is not None:
+        spec_table["namespaces"] = namespaces
+    spec = convert(spec_table, ContainerSpec, fence.places, fence.mistakes)
+    # With a mistake in it the container still exists by name: what refers to it is not a second mistake.
+    return (Container(name, spec or ContainerSpec(), fence.line),)
+
+
+def _namespaces(fence: Fence, table: Table) -> list[str] | None:
+    given = [key for key in NAMESPACE_KEYS if key in table]
+    if len(given) > 1:
+        fence.wrong(f"`{given[0]}` and `{given[1]}` say the same thing twice: keep one", given[1])
+    if not given:
+        return None
+    words, key = table[given[0]], given[0]
+    if not isinstance(words, list):
+        fence.wrong(f'`{key}` must be a list, such as {key} = ["pid", "net"]', key)
+        return None
+    valid = [word for word in words if word in ALL_NAMESPACES]
+    for word in words:
+        if word not in valid:
+            fence.mistakes.unknown(fence.places.line(key), f"namespace in `{key}`", str(word), Namespace)
+    return [kind for kind in Namespace if kind not in valid] if key == "share" else valid
+
+
+def _sizes(fence: Fence, table: Table) -> None:
+    """``limits.memory`` and the ``size`` of each tmpfs may be words such as "32M"; bytes from here on."""
+    if isinstance(limits := table.get("limits"), dict) and "memory" in limits:
+        table["limits"] = {**limits, "memory": _size(fence, limits["memory"], ("limits", "memory"))}
+    if isinstance(mounts := table.get("tmpfs"), list):
+        table["tmpfs"] = [
+            {**mount, "size": _size(fence, mount["size"], ("tmpfs", place, "size"))}
+            if isinstance(mount, dict) and "size" in mount
+            else mount
+            for place, mount in enumerate(mounts)
+        ]
+
+
+def _size(fence: Fence, value: Any, path: Path) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_size(value)
+    except ValueError as error:
+        fence.wrong(str(error), *path)
+        return 0
+
+
+def _run(fence: Fence, earlier: Earlier) -> tuple[Block, ...]:
+    table = _like(fence, earlier.runs)
+    run = _plain(fence, table, Run)
+    if run:
+        earlier.runs[run.name] = table
+    return (run,) if run else ()
+
+
+def _like(fence: Fence, earlier: dict[str, Table], merged: tuple[str, ...] = ()) -> Table:
+    """The block's keys over those of the earlier block that ``like`` names; ``merged`` tables key by key."""
+    if "like" not in fence.table:
+        return fence.table
+    name = fence.table["like"]
+    if not isinstance(name, str) or name not in earlier:
+        fence.mistakes.unknown(fence.places.line("like"), f"earlier {fence.kind}", str(name), earlier)
+        return fence.table
+    old = {key: value for key, value in earlier[name].items() if key != "name"}
+    new = fence.table
+    if any(key in new for key in NAMESPACE_KEYS):
+        old = {key: value for key, value in old.items() if key not in NAMESPACE_KEYS}
+    both = {
+        key: {**old[key], **new[key]}
+        for key in merged
+        if isinstance(old.get(key), dict) and isinstance(new.get(key), dict)
+    }
+    return {**old, **new, **both}
+
+
+def _plain(fence: Fence, table: Table, struct: type[S]) -> S | None:
+    """A block whose keys are the struct's own."""
+    fields = {field.name for field in msgspec.structs.fields(struct)} - {"line"}
+    known = unknown_keys(table, fields | {"like"} if struct is Run else fields, fence.places, fence.mistakes)
+    known.pop("like", None)
+    return convert({**known, "line": fence.line}, struct, fence.places, fence.mistakes)
+
+
+def _card(fence: Fence, _: Earlier) -> tuple[Block, ...]:
+    card = _plain(fence, fence.table, Card)
+    return (card,) if card else ()
+
+
+def _note(fence: Fence, _: Earlier) -> tuple[Block, ...]:
+    note = _plain(fence, fence.table, Note)
+    return (note,) if note else ()
+
+
+def _vm(fence: Fence, _: Earlier) -> tuple[Block, ...]:
+    table = dict(fence.table)
+    name, action = table.pop("name", None), table.pop("action", "boot")
+    if not isinstance(name, str) or not isinstance(action, str):
+        fence.wrong('a vm block needs a `name`, and an `action` such as "boot"')
+        return ()
+    return (Vm(name, action, fence.line, table),)
+
+
+def _hint(fence: Fence, _: Earlier) -> tuple[Block, ...]:
+    rungs = ("nudge", "command") if fence.kind == "hint" else ("solution",)
+    table = unknown_keys(fence.table, rungs, fence.places, fence.mistakes)
+    if not table:
+        fence.wrong(f"a {fence.kind} block needs {' or '.join(f'`{rung}`' for rung in rungs)}")
+    texts = {rung: convert(table[rung], str, fence.places, fence.mistakes, (rung,)) for rung in rungs if rung in table}
+    return tuple(Hint(rung, text, fence.places.line(rung)) for rung, text in texts.items() if text is not None)
+
+
+def _expect(fence: Fence, _: Earlier) -> tuple[Block, ...]:
+    table = dict(fence.table)
+    before = table.pop("before", "false")
+    if before not in ("false", "any"):
+        fence.wrong('`before` is "false" (did not hold before the step) or "any"', "before")
+        before = "any"
+    found = checks(table, fence.places)
+    if not found:
+        fence.wrong("an expect block needs at least one fact, such as tenant.alive = true")
+    return (Expect(found, fence.line, before),)
+
+
+def _predict(fence: Fence, _: Earlier) -> tuple[Block, ...]:
+    table = unknown_keys(fence.table, ("question", "choices", "because"), fence.places, fence.mistakes)
+    for key in ("question", "because"):
+        if not isinstance(table.get(key), str) or not table[key].strip():
+            fence.wrong(f"a predict block needs a `{key}`, text in quotes", key)
+    choices = table.get("choices")
+    if not isinstance(choices, list) or len(choices) < 2:
+        fence.wrong("a predict block needs two `[[choices]]` or more", "choices")
+        return ()
+    says: list[str] = []
+    decides: list[Check] = []
+    for place, choice in enumerate(choices):
+        at: Path = ("choices", place)
+        if not isinstance(choice, dict):
+            fence.wrong("a choice is a table with `say` and `when`", *at)
+            continue
+        known = unknown_keys(choice, ("say", "when"), fence.places, fence.mistakes, at)
+        if not isinstance(known.get("say"), str) or not known["say"].strip():
+            fence.wrong("a choice needs `say`, the words that the learner picks", *at)
+        when = known.get("when")
+        found = checks(when, fence.places, (*at, "when")) if isinstance(when, dict) else ()
+        if len(found) != 1:
+            fence.wrong("a choice needs `when` with exactly one fact, the one that makes it right", *at, "when")
+        says.append(str(known.get("say", "")))
+        decides.extend(found[:1])
+    return (
+        Predict(str(table.get("question", "")), tuple(says), tuple(decides), str(table.get("because", "")), fence.line),
+    )
+
+
+KINDS: dict[str, Callable[[Fence, Earlier], tuple[Block, ...]]] = {
+    "container": _container,
+    "vm": _vm,
+    "run": _run,
+    "predict": _predict,
+    "expect": _expect,
+    "hint": _hint,
+    "solution": _hint,
+    "card": _card,
+    "note": _note,
+}
+"""The kinds there are."""

@@ -1,0 +1,211 @@
+"""Lint: what an author has to mend in a lesson that could be read. All of it, each with its line."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from contlab.course.checks import BETWEEN_FACTS, OPERATORS
+from contlab.course.document import Draft
+from contlab.course.facts import known_facts, literal, operators_of
+from contlab.course.lesson import Block, Check, Container, Expect, Hint, Lesson, Predict, Prose, Run, Step, Vm
+from contlab.course.mistake import Mistake, Mistakes
+from contlab.course.safety import dangers
+from contlab.course.variables import named, pid_variable
+from contlab.course.vocabulary import HOST_NAME, Fact
+from contlab.doctor import WORDS
+from contlab.rootfs.recipes import names as recipe_names
+
+RUNGS = ("nudge", "command", "solution")
+VM_ACTIONS = ("boot", "run", "exhaust", "panic")
+RESERVED = frozenset({HOST_NAME, "before", "machine", "lab"})
+"""Words that no container and no run may be called."""
+
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
+
+
+def check_lesson(draft: Draft) -> tuple[Mistake, ...]:
+    """Every mistake of one lesson, reading's own included, in the file's order."""
+    lint = _Lint(draft.lesson)
+    lint.run()
+    # A block that could not be read is missing for the rest of the lesson: one mistake, and not its consequences too.
+    broken = {mistake.line for mistake in draft.mistakes}
+    for mistake in draft.mistakes:
+        lint.mistakes.add(mistake.line, mistake.message, mistake.nearest)
+    return tuple(m for m in lint.mistakes.found if m in draft.mistakes or m.line not in broken)
+
+
+class _Lint:
+    """Walks through one lesson in its order, knowing what has been opened and run so far."""
+
+    def __init__(self, lesson: Lesson) -> None:
+        self.lesson = lesson
+        self.mistakes = Mistakes(lesson.path)
+        self.facts = known_facts(lesson)
+        self.opened: set[str] = set()
+        self.ran: dict[str, Run] = {}
+        blocks = [*lesson.intro, *(block for step in lesson.steps for block in step.blocks)]
+        self.containers = {block.name for block in blocks if isinstance(block, Container)}
+        self.runs = {block.name for block in blocks if isinstance(block, Run)}
+
+    def run(self) -> None:
+        """All rules."""
+        self._front_matter()
+        for block in self.lesson.intro:
+            if not isinstance(block, Prose):
+                kind = type(block).__name__.lower()
+                self.mistakes.add(_line(block), f"a {kind} block belongs to a step: put it below a `## ` line")
+        seen = Counter(step.slug for step in self.lesson.steps)
+        for step in self.lesson.steps:
+            if seen[step.slug] > 1:
+                self.mistakes.add(step.line, f"two steps are called `{step.title}`: progress could not tell them apart")
+            self._step(step)
+
+    def _front_matter(self) -> None:
+        for word in self.lesson.needs:
+            if word not in WORDS:
+                self.mistakes.unknown(_front_line(self.lesson.path, word), "word in `needs`", word, WORDS)
+        machine = self.lesson.machine
+        if machine.memory is None or machine.pids is None:
+            self.mistakes.add(1, "`machine` needs a memory and a pids limit: they keep experiments off the real host")
+
+    def _step(self, step: Step) -> None:
+        # All containers of a step are open before its first run, wherever the blocks stand.
+        for container in step.of(Container):
+            self._container(container)
+        for run in step.of(Run):
+            self._run(run)
+        for vm in step.of(Vm):
+            if vm.action not in VM_ACTIONS:
+                self.mistakes.unknown(vm.line, "action", vm.action, VM_ACTIONS)
+        for expect in step.of(Expect):
+            for check in expect.checks:
+                self._check(check)
+        for predict in step.of(Predict):
+            for check in predict.decides:
+                self._check(check)
+        self._parts(step)
+
+    def _parts(self, step: Step) -> None:
+        if not step.of(Prose):
+            self.mistakes.add(step.line, f"step `{step.title}` has no text to read")
+        if not step.of(Expect):
+            self.mistakes.add(step.line, f"step `{step.title}` has no expect block: nothing in it is proven")
+        rungs = [hint.rung for hint in step.of(Hint)]
+        for rung in RUNGS:
+            if step.of(Run) and rung not in rungs:
+                block = "solution" if rung == "solution" else "hint"
+                self.mistakes.add(step.line, f"step `{step.title}` has a command but no `{rung}` (in a {block} block)")
+        for hint in step.of(Hint):
+            if rungs.count(hint.rung) > 1:
+                self.mistakes.add(hint.line, f"step `{step.title}` has more than one `{hint.rung}`")
+            if not hint.text.strip():
+                self.mistakes.add(hint.line, f"the `{hint.rung}` is empty: write one sentence that helps")
+        if rungs != sorted(rungs, key=RUNGS.index):
+            self.mistakes.add(step.of(Hint)[0].line, f"hints come in the order {', '.join(RUNGS)}")
+
+    def _container(self, container: Container) -> None:
+        self._name(container.name, container.line, self.runs)
+        rootfs = container.spec.rootfs
+        if not rootfs.startswith("/") and rootfs not in recipe_names():
+            self.mistakes.unknown(container.line, "rootfs recipe", rootfs, recipe_names())
+        for danger in dangers(container):
+            self.mistakes.add(container.line, danger)
+        self.opened.add(container.name)
+
+    def _run(self, run: Run) -> None:
+        self._name(run.name, run.line, self.containers)
+        if run.name in self.ran:
+            self.mistakes.add(run.line, f"two runs are called `{run.name}` (the other: line {self.ran[run.name].line})")
+        self.ran.setdefault(run.name, run)
+        if run.container == HOST_NAME:
+            self.mistakes.add(run.line, "a lesson may not run anything on the host: name one of its containers")
+        else:
+            self._open(run.container, run.line)
+        if not run.command.strip():
+            self.mistakes.add(run.line, "`command` is empty")
+        if not 0 < run.timeout <= 120:
+            self.mistakes.add(run.line, "`timeout` must be more than 0 and at most 120 seconds")
+        variables = {pid_variable(name): name for name in self.containers}
+        for variable in sorted(named(run.command)):
+            if variable in variables:
+                self._open(variables[variable], run.line)
+            else:
+                self.mistakes.unknown(run.line, "variable", f"${variable}", (f"${name}" for name in variables))
+
+    def _open(self, name: str, line: int) -> None:
+        if name not in self.containers:
+            self.mistakes.unknown(line, "container", name, self.containers)
+        elif name not in self.opened:
+            self.mistakes.add(line, f"container `{name}` is opened only in a later step")
+
+    def _name(self, name: str, line: int, others: Iterable[str]) -> None:
+        if name in RESERVED:
+            self.mistakes.add(line, f"`{name}` is contlab's own word: choose another name")
+        elif name in others:
+            self.mistakes.add(line, f"`{name}` is both a container and a run: facts could not tell them apart")
+        elif not _NAME.fullmatch(name):
+            self.mistakes.add(line, f"the name {name!r} must be small letters, digits and -, a letter first")
+
+    def _check(self, check: Check) -> None:
+        if (fact := self._fact(check.fact, check.line)) is None:
+            return
+        allowed = operators_of(fact.type)
+        if check.operator not in allowed:
+            words = ", ".join(allowed)
+            self.mistakes.add(
+                check.line, f"`{check.fact}` is a {fact.type} value: `{check.operator}` can't compare it; {words} can"
+            )
+        elif check.operator in BETWEEN_FACTS:
+            self._other(check, fact)
+        else:
+            try:
+                literal(fact, check.value)
+            except ValueError as error:
+                self.mistakes.add(check.line, f"`{check.fact}`: {error}")
+
+    def _other(self, check: Check, fact: Fact) -> None:
+        other = self._fact(check.value, check.line) if isinstance(check.value, str) else None
+        if not isinstance(check.value, str):
+            self.mistakes.add(check.line, f"`{check.operator}` takes another fact's name, in quotes")
+        elif other is not None and other.type is not fact.type:
+            self.mistakes.add(
+                check.line, f"`{check.fact}` ({fact.type}) can't be compared with `{check.value}` ({other.type})"
+            )
+
+    def _fact(self, name: str, line: int) -> Fact | None:
+        """The fact; or None, and what is wrong with its name is noted."""
+        subject, _, rest = name.partition(".")
+        if name in self.facts:
+            if subject in self.runs and subject not in self.ran:
+                self.mistakes.add(line, f"`{subject}` runs only in a later step")
+            elif subject in self.containers and subject not in self.opened:
+                self.mistakes.add(line, f"container `{subject}` is opened only in a later step")
+            return self.facts[name]
+        stem, _, last = name.rpartition(".")
+        if stem in self.facts:
+            self.mistakes.unknown(line, "operator", last, OPERATORS)
+        elif subject not in self.containers | self.runs | {HOST_NAME}:
+            self.mistakes.unknown(line, "container or run", subject, self.containers | self.runs | {HOST_NAME})
+        else:
+            words = [fact.partition(".")[2] for fact in self.facts if fact.startswith(f"{subject}.")]
+            self.mistakes.unknown(line, f"fact of `{subject}`", rest or "(nothing)", words)
+        return None
+
+
+def _line(block: Block) -> int:
+    return block.line
+
+
+def _front_line(path: Path, word: str) -> int:
+    """The line of the file that holds a word of the front matter; 1 when the file can't tell."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 1
+    found = (
+        number for number, line in enumerate(lines, 1) if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", line)
+    )
+    return next(found, 1)

@@ -1,0 +1,30 @@
+"""Safety: what a lesson may not ask for. A lesson is data from anywhere; opening one must not endanger the host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from contlab.course.lesson import Container
+from contlab.course.variables import LAB
+from contlab.errors import LessonError
+from contlab.runtime.cgroup import CgroupPlan
+from contlab.runtime.plan import Places, compile_plan
+from contlab.runtime.spec import RootMethod
+
+
+def dangers(container: Container) -> Iterator[str]:
+    """Why this container can't be, or may not be, a lesson's."""
+    spec = container.spec
+    try:
+        compile_plan(spec, Places(), CgroupPlan(), container.name)
+    except LessonError as error:
+        yield f"container `{container.name}`: {error.message}. {error.hint}"
+    if spec.group is not None:
+        yield "`group` is not a lesson's to choose: all its containers live in its `machine`"
+    if spec.rootfs.startswith("/"):
+        yield "`rootfs` must be a recipe's name: a lesson may not use directories of the host"
+    for bind in spec.binds:
+        if (bind.source != f"${LAB}" and not bind.source.startswith(f"${LAB}/")) or ".." in bind.source.split("/"):
+            yield f"bind of {bind.source!r}: a lesson may show only its own folder, ${LAB}, inside a container"
+    if spec.root is RootMethod.HOST and (spec.all_capabilities or spec.capabilities or not spec.no_new_privs):
+        yield "a container that keeps the host's root keeps the default capabilities and no_new_privs: else it is the host"
