@@ -36,7 +36,7 @@ def state() -> Path:
 
 
 def shipped(folder: str) -> Path:
-    """A folder that ships with contlab (``lessons``, ``rootfs-fixtures``): beside the package, or in the wheel."""
+    """A folder that ships with contlab (``lessons``, ``rootfs-fixtures``): in the wheel, or beside the package."""
     package = Path(__file__).resolve().parent
-    checkout = package.parent / folder
-    return checkout if checkout.is_dir() else package / "_shipped" / folder
+    installed = package / "_shipped" / folder
+    return installed if installed.is_dir() else package.parent / folder
