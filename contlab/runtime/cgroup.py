@@ -52,8 +52,8 @@ class CgroupPlan:
     """Controller -> its directory; the v2 one under ``UNIFIED``."""
     born_in: str = ""
     """The v2 directory that clone3 can put the child into."""
-    join: tuple[str, ...] = ()
-    """The v1 directories that the child is moved into."""
+    join: tuple[tuple[str, str], ...] = ()
+    """The v1 directories that the child is moved into, each with its hierarchy's name."""
     missing: dict[str, str] = field(default_factory=dict)
     """Limit or "cgroup" -> why this host doesn't give it."""
 
@@ -76,7 +76,7 @@ def plan_cgroup(
             directory = f"{base}/{name}"
             if enable:
                 make.append(EnableControllers(base, enable))
-            make.append(MakeCgroup(directory))
+            make.append(MakeCgroup(directory, "v2"))
             if for_children and on_v2:
                 make.append(EnableControllers(directory, on_v2))
             directories = {UNIFIED: directory} | dict.fromkeys(on_v2, directory)
@@ -92,13 +92,15 @@ def plan_cgroup(
             continue
         directory = f"{base}/{name}"
         if directory not in directories.values():
-            make.append(MakeCgroup(directory))
+            make.append(MakeCgroup(directory, controller))
         directories[controller] = directory
     for limit, writes in _limits(hierarchies, limits, directories, missing):
         controller = LIMITS[_version(hierarchies, limit)][limit].controller
         make.extend(SetLimit(f"{directories[controller]}/{f}", v.decode(), optional) for f, v, optional in writes)
-    join = tuple(dict.fromkeys(d for c, d in directories.items() if c and d != directories.get(UNIFIED)))
-    return CgroupPlan(tuple(make), directories, directories.get(UNIFIED, ""), join, missing)
+    born_in = directories.get(UNIFIED, "")
+    first = {d: c for c, d in reversed(directories.items()) if d != born_in}
+    join = tuple((directory, tree) for directory, tree in reversed(first.items()))
+    return CgroupPlan(tuple(make), directories, born_in, join, missing)
 
 
 def require(limits: Limits, missing: Mapping[str, str]) -> None:

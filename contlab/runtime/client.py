@@ -103,7 +103,7 @@ class Runtime:
 
     async def spawn(self, name: str, spec: ContainerSpec, stdio: Stdio) -> Container:
         """Make a container; returns once its command runs. ContlabError with the reason when it can't."""
-        rootfs = await asyncio.to_thread(_rootfs, spec)
+        rootfs = await asyncio.to_thread(rootfs_of, spec)
         container = Container(self, name, spec)
         self._containers[name] = container
         request = protocol.Spawn(container=name, spec=spec, rootfs=rootfs, requested_at=time.monotonic_ns() / 1000)
@@ -258,7 +258,7 @@ def _reject(future: asyncio.Future[Any], error: RuntimeFailure) -> None:
         future.exception()  # nobody may be waiting, and that is no mistake
 
 
-def _rootfs(spec: ContainerSpec) -> str:
+def rootfs_of(spec: ContainerSpec) -> str:
     """The tree that a spec's root is made from; "" when it keeps the host's."""
     if spec.root is RootMethod.HOST:
         return ""

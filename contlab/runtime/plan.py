@@ -111,7 +111,7 @@ def compile_plan(spec: ContainerSpec, places: Places, cgroup: CgroupPlan, name: 
     # kernel takes the root from the caller (copy_cgroup_ns). Time: clone3 leaves no moment to set offsets in.
     later = (Namespace.CGROUP, Namespace.TIME)
     clone = Clone(tuple(kind.value for kind in Namespace if spec.own(kind) and kind not in later), cgroup.born_in)
-    after: list[Operation] = [JoinCgroup(directory) for directory in cgroup.join]
+    after: list[Operation] = [JoinCgroup(directory, tree) for directory, tree in cgroup.join]
     if spec.own(Namespace.USER):
         ids = spec.id_map
         after.append(MapIds(ids.inside, ids.outside, ids.length))

@@ -37,7 +37,7 @@ class Supervisor:
     def __init__(self, control: socket.socket, run: str, directory: str) -> None:
         self.control = control
         self.loop = Loop()
-        self.voice = Voice(control, self.loop.stop)
+        self.voice = Voice(control, f"{directory}/root/root", self.loop.stop)
         self.run_id = run
         self.directory = directory
         self.hierarchies = cgroup.read_hierarchies()

@@ -22,8 +22,10 @@ def now() -> float:
 class Voice:
     """Sends events; ``unheard`` is called once nobody listens."""
 
-    def __init__(self, control: socket.socket, unheard: Callable[[], None]) -> None:
+    def __init__(self, control: socket.socket, new_root: str, unheard: Callable[[], None]) -> None:
+        """``new_root``: the long path that stands for $ROOT in what people read."""
         self._control = control
+        self._new_root = new_root
         self._unheard = unheard
 
     def _tell(self, event: events.AnyEvent) -> None:
@@ -45,7 +47,7 @@ class Voice:
                 at=now(),
                 index=report.index,
                 operation=type(operation).__name__,
-                describe=operation.describe() + remark,
+                describe=operation.describe().replace(self._new_root, "$ROOT") + remark,
                 shell=operation.shell(),
                 side="container" if operation.inside else "host",
                 microseconds=report.microseconds,

@@ -14,9 +14,11 @@ class MakeCgroup(Operation):
 
     inside = False
     directory: str
+    tree: str
+    """What the hierarchy is for: its controllers, or "v2"."""
 
     def describe(self) -> str:
-        return f"make the cgroup {self.directory}"
+        return f"make a cgroup in the {self.tree} hierarchy"
 
     def shell(self) -> str:
         return f"mkdir {quote(self.directory)}"
@@ -58,7 +60,7 @@ class EnableControllers(Operation):
     controllers: tuple[str, ...]
 
     def describe(self) -> str:
-        return f"pass {', '.join(self.controllers)} on to the children of {self.directory}"
+        return f"let the children of {self.directory} have {', '.join(self.controllers)}"
 
     def shell(self) -> str:
         return f"echo '{self._words()}' > {quote(self._file())}"
@@ -79,9 +81,10 @@ class JoinCgroup(Operation):
 
     inside = False
     directory: str
+    tree: str
 
     def describe(self) -> str:
-        return f"put the process into {self.directory}"
+        return f"put the process into its {self.tree} cgroup"
 
     def shell(self) -> str:
         return f"echo $PID > {quote(self.directory)}/cgroup.procs"

@@ -30,7 +30,7 @@ class Clone(Operation):
 
     def describe(self) -> str:
         kinds = ", ".join(self.namespaces) if self.namespaces else "no namespace of its own"
-        where = f", in {self.into_cgroup}" if self.into_cgroup else ""
+        where = ", born in its cgroup" if self.into_cgroup else ""
         return f"clone a process with new namespaces: {kinds}{where}" if self.namespaces else f"fork: {kinds}{where}"
 
     def shell(self) -> str:
