@@ -1,1 +1,1 @@
-"""TODO."""
+"""One file a widget: attributes down, messages up."""

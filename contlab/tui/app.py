@@ -1,0 +1,79 @@
+"""ContlabApp: the lessons' list, the lesson being played, and a clean way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from contlab.course.lesson import Lesson
+from contlab.tui.course import Course
+from contlab.tui.screens.help import HelpScreen
+from contlab.tui.screens.home import HomeScreen, LessonPicked
+from contlab.tui.screens.learn import LearnScreen
+from contlab.tui.theme import DARK, THEMES
+
+
+class ContlabApp(App[None]):
+    """Takes a course: lessons, labs, progress. Tests inject their own."""
+
+    TITLE = "contlab"
+    CSS = """
+    Footer { padding: 0 1; }
+    OptionList > .option-list--option-highlighted, OptionList:focus > .option-list--option-highlighted {
+        background: $primary 25%; color: $foreground; text-style: bold;
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "help", "Help", key_display="?", tooltip="Keys, and what the panels show"),
+        Binding("q", "quit", "Quit", tooltip="End the lab, clean up and leave"),
+        Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
+        Binding("ctrl+c", "quit", "Quit", show=False),
+    ]
+
+    def __init__(self, course: Course, first: str = "") -> None:
+        """``first``: the id of the lesson to begin with; "" shows the list."""
+        super().__init__()
+        self.course, self._first = course, first
+        self._leaving = False
+
+    def on_mount(self) -> None:
+        """The list first, and over it the lesson that was asked for."""
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = DARK.name
+        lessons = self.course.lessons()
+        self.push_screen(HomeScreen(lessons, self.course.done))
+        if (lesson := next((each for each in lessons if each.id == self._first), None)) is not None:
+            self._learn(lesson)
+
+    def on_lesson_picked(self, message: LessonPicked) -> None:
+        """Play a lesson, from where it was left."""
+        self._learn(message.lesson)
+
+    def _learn(self, lesson: Lesson) -> None:
+        self.push_screen(LearnScreen(lesson, self.course))
+
+    def action_help(self) -> None:
+        """Keys and panels."""
+        self.push_screen(HelpScreen(self.screen))
+
+    async def action_quit(self) -> None:
+        """Leave; a lab that is open is ended first. Asked twice, leave at once: the supervisor cleans up after us."""
+        if not self._leaving:
+            self._leaving = True
+            for screen in self.screen_stack:
+                if isinstance(screen, LearnScreen):
+                    await screen.leave()
+        self.exit()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Textual's own, and every key of the screen that is valid now."""
+        yield from super().get_system_commands(screen)
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if active.enabled and binding.tooltip and active.node is screen:
+                yield SystemCommand(binding.description, binding.tooltip, lambda a=binding.action: screen.run_action(a))

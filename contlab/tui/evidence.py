@@ -1,0 +1,96 @@
+"""Evidence: everything the lab has told so far, by container, in bounded memory. No Textual here."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from contlab.observe.diff import Change, changes
+from contlab.observe.snapshot import EMPTY, CgroupSample, CpuSample, MemorySample, Snapshot
+from contlab.runtime.events import AnyEvent, Exited, Failed, OperationDone, Started
+from contlab.tui.happening import KEPT, Happening
+from contlab.tui.sentences import sentence
+
+HISTORY = 240
+"""Samples kept per container."""
+OPERATIONS = 200
+"""Operations kept per container; a plan has some dozens."""
+
+
+class Evidence:
+    """The newest snapshot of each container, how the step began, and what happened."""
+
+    def __init__(self) -> None:
+        self.snapshots: dict[str, Snapshot] = {}
+        self.happenings: deque[Happening] = deque(maxlen=KEPT)
+        self.ready_us: dict[str, float] = {}
+        """Container -> µs from the request to its running command."""
+        self._base: dict[str, Snapshot] = {}
+        self._memory: dict[str, deque[float]] = {}
+        self._operations: dict[str, deque[OperationDone]] = {}
+        self._zero: float | None = None
+
+    def begin_step(self) -> None:
+        """What is now is what later samples are compared with; a container that is new then begins with its first."""
+        self._base = dict(self.snapshots)
+
+    def sampled(self, snapshots: dict[str, Snapshot]) -> None:
+        """All containers at a later moment."""
+        for name, snapshot in snapshots.items():
+            self._start(snapshot.at)
+            self._note_counters(name, self.snapshots.get(name, EMPTY), snapshot)
+            self._base.setdefault(name, snapshot)
+            group = snapshot.cgroup
+            memory = group.memory if isinstance(group, CgroupSample) else None
+            used = float(memory.current) if isinstance(memory, MemorySample) else 0.0
+            self._memory.setdefault(name, deque(maxlen=HISTORY)).append(used)
+        self.snapshots = dict(snapshots)
+
+    def happened(self, event: AnyEvent) -> None:
+        """One event."""
+        self._start(event.at)
+        if isinstance(event, OperationDone):
+            kept = self._operations.setdefault(event.container, deque(maxlen=OPERATIONS))
+            if kept and event.index <= kept[-1].index:
+                kept.clear()
+            kept.append(event)
+        if isinstance(event, Started):
+            self.ready_us[event.container] = event.ready_us
+        if text := sentence(event):
+            grave = isinstance(event, Failed | OperationDone) or (isinstance(event, Exited) and event.oom_killed)
+            self._say(event.at, event.container, text, grave)
+
+    def changes(self, name: str) -> tuple[Change, ...]:
+        """What differs from the step's beginning in one container."""
+        if name not in self.snapshots:
+            return ()
+        return changes(self._base.get(name, EMPTY), self.snapshots[name])
+
+    def memory(self, name: str) -> tuple[float, ...]:
+        """Bytes used, one value a sample."""
+        return tuple(self._memory.get(name, ()))
+
+    def operations(self, name: str) -> tuple[OperationDone, ...]:
+        """The operations of a container's latest birth."""
+        return tuple(self._operations.get(name, ()))
+
+    def _start(self, at: float) -> None:
+        if self._zero is None:
+            self._zero = at
+
+    def _say(self, at: float, container: str, text: str, grave: bool) -> None:
+        self.happenings.append(Happening(at - (self._zero or 0.0), container, text, grave))
+
+    def _note_counters(self, name: str, old: Snapshot, new: Snapshot) -> None:
+        """What the kernel only counts becomes a sentence when the count rises; throttling, when it begins."""
+        for change in changes(old, new):
+            if change.key in _GRAVE or (change.key == "cpu.throttled_periods" and not _throttled(old)):
+                self._say(new.at, name, change.text, change.key in _GRAVE)
+
+
+_GRAVE = ("memory.oom_kills", "pids.refused")
+
+
+def _throttled(snapshot: Snapshot) -> bool:
+    group = snapshot.cgroup
+    cpu = group.cpu if isinstance(group, CgroupSample) else None
+    return isinstance(cpu, CpuSample) and bool(cpu.throttled_percent)

@@ -1,0 +1,197 @@
+"""Learn: lesson left, evidence in the middle, VM right. Wiring only: the player decides, panels draw."""
+
+from __future__ import annotations
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.reactive import reactive
+from textual.widgets import Footer
+
+from contlab.course.lesson import Container, Run
+from contlab.observe.diff import Change
+from contlab.observe.snapshot import (
+    EMPTY,
+    CgroupSample,
+    MountTree,
+    NamespaceSet,
+    NetworkView,
+    PidView,
+    Snapshot,
+    Unavailable,
+)
+from contlab.runtime.events import OperationDone
+from contlab.tui.happening import Happening
+from contlab.tui.messages import EventArrived, LabEnded, OutputArrived, SnapshotsArrived, TroubleArrived
+from contlab.tui.pages import EVIDENCE, LARGE, MEDIUM, TALL, pages, settle
+from contlab.tui.player import Activity
+from contlab.tui.screens.play import PlayScreen
+from contlab.tui.view import StepView
+from contlab.tui.widgets.cgroup import Cgroup
+from contlab.tui.widgets.cue import Cue
+from contlab.tui.widgets.events import Events
+from contlab.tui.widgets.lesson import Lesson
+from contlab.tui.widgets.machine import Machine
+from contlab.tui.widgets.mounts import Mounts
+from contlab.tui.widgets.namespaces import Namespaces
+from contlab.tui.widgets.network import Network
+from contlab.tui.widgets.operations import Operations
+from contlab.tui.widgets.output import Output
+from contlab.tui.widgets.pagebar import PageBar
+from contlab.tui.widgets.panel import Panel
+from contlab.tui.widgets.processes import Processes
+from contlab.tui.widgets.prompt import Prompt
+from contlab.tui.widgets.selector import Selector
+from contlab.tui.widgets.titlebar import TitleBar
+
+
+class LearnScreen(PlayScreen):
+    """What is on the screen, and which news goes to which panel."""
+
+    CSS_PATH = "learn.tcss"
+    HORIZONTAL_BREAKPOINTS = [
+        (0, "-narrow"),
+        (MEDIUM, "-medium"),
+        (LARGE, "-large"),
+    ]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (TALL, "-tall")]
+
+    kernel: reactive[str] = reactive("")
+    processes: reactive[tuple[PidView, ...] | Unavailable] = reactive(())
+    mounts: reactive[MountTree | Unavailable] = reactive(MountTree())
+    namespaces: reactive[NamespaceSet | Unavailable] = reactive(NamespaceSet())
+    cgroup: reactive[CgroupSample | Unavailable] = reactive(Unavailable("nothing was sampled yet"))
+    network: reactive[NetworkView | Unavailable] = reactive(NetworkView())
+    changes: reactive[tuple[Change, ...]] = reactive(())
+    history: reactive[tuple[float, ...]] = reactive(())
+    operations: reactive[tuple[OperationDone, ...]] = reactive(())
+    happenings: reactive[tuple[Happening, ...]] = reactive(())
+    text: reactive[str] = reactive("")
+    dropped: reactive[int] = reactive(0)
+    ready_us: reactive[float] = reactive(0.0)
+    """µs that the chosen container took to be ready; 0: not known."""
+
+    def compose(self) -> ComposeResult:
+        """The wiring diagram."""
+        here = LearnScreen
+        yield TitleBar().data_bind(here.view, here.frozen)
+        yield PageBar(id="pages").data_bind(here.page, pages=here.choice)
+        with Horizontal(id="panes"):
+            with Vertical(id="lesson", classes="page"):
+                yield Lesson(id="prose").data_bind(here.view)
+                yield Output(id="output").data_bind(here.text, here.dropped)
+                yield Prompt(id="prompt").data_bind(here.view, here.progress)
+            with Vertical(id="evidence"):
+                yield Selector().data_bind(here.containers, here.chosen, here.kernel)
+                with Horizontal(id="boards"):
+                    with Vertical(id="gauges"):
+                        yield Processes(id="processes", classes="page").data_bind(here.processes, here.changes)
+                        yield Namespaces(id="namespaces", classes="page").data_bind(here.namespaces, here.changes)
+                        yield Cgroup(id="cgroup", classes="page").data_bind(here.cgroup, here.history, here.changes)
+                    with Vertical(id="slot"):
+                        yield PageBar(id="turns").data_bind(here.page, pages=here.choice)
+                        yield Mounts(id="mounts", classes="page").data_bind(here.mounts, here.changes)
+                        yield Operations(id="operations", classes="page").data_bind(here.operations, here.by_hand)
+                        yield Network(id="network", classes="page").data_bind(here.network, here.changes)
+                        yield Events(id="events", classes="page").data_bind(here.happenings)
+            yield Machine(self.course.comparison, id="vm", classes="page").data_bind(here.ready_us, here.kernel)
+        yield Cue(id="cue").data_bind(here.view, here.progress)
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Another room: other pages take turns."""
+        self.choice = pages(event.size.width, event.size.height)
+        self.page = settle(self.page, self.choice)
+
+    def watch_page(self, page: str) -> None:
+        """Another page is in sight."""
+        for pane in self.query(".page"):
+            pane.set_class(pane.id == page, "-on")
+        evidence = page in EVIDENCE
+        self.query_one("#evidence").set_class(evidence, "-on")
+        self.query_one("#gauges").set_class(page in ("processes", "namespaces", "cgroup"), "-on")
+        self.query_one("#slot").set_class(page in ("mounts", "operations", "network", "events"), "-on")
+        self.query_one("#cue").set_class(page != "lesson", "-on")
+
+    def watch_view(self, old: StepView, view: StepView) -> None:
+        """Another step begins, or its containers are ready."""
+        if (old.number, old.activity) != (view.number, view.activity) and view.activity is Activity.OPENING:
+            self.evidence.begin_step()
+            self.scrollback.clear()
+            self.progress = ""
+            self._show_output()
+        if view.number != old.number or not self.chosen:
+            self.chosen = self._main_container() or self.chosen
+        self.query_one("#output").set_class(bool(view.results) or view.activity is Activity.RUNNING, "-on")
+
+    def watch_chosen(self) -> None:
+        """Another container's panels."""
+        self._show()
+
+    def watch_frozen(self, frozen: bool) -> None:
+        """What came in meanwhile is shown."""
+        if not frozen:
+            self._show()
+
+    @on(SnapshotsArrived)
+    def _sampled(self, message: SnapshotsArrived) -> None:
+        self.evidence.sampled(message.snapshots)
+        self._show()
+
+    @on(EventArrived)
+    def _happened(self, message: EventArrived) -> None:
+        self.evidence.happened(message.event)
+        if isinstance(message.event, OperationDone) and self.view.activity is Activity.OPENING:
+            self.progress = message.event.describe
+        self._show()
+
+    @on(OutputArrived)
+    def _show_output(self) -> None:
+        self.text, self.dropped = self.scrollback.text, self.scrollback.dropped
+
+    @on(TroubleArrived)
+    def _trouble(self, message: TroubleArrived) -> None:
+        self.tell(message.message, message.hint)
+
+    @on(LabEnded)
+    def _ended(self) -> None:
+        self.player.lost()
+
+    @on(PageBar.Turned)
+    def _turned(self, message: PageBar.Turned) -> None:
+        self.page = message.page
+
+    @on(Prompt.Chosen)
+    def _chose(self, message: Prompt.Chosen) -> None:
+        self.action_predict(message.choice)
+
+    def _show(self) -> None:
+        """Hand the chosen container's slices to the panels; an equal one goes no further."""
+        if self.frozen or not self.is_mounted:
+            return
+        evidence, name = self.evidence, self.chosen
+        self.containers = tuple((each, snapshot.alive) for each, snapshot in evidence.snapshots.items())
+        if not name and self.containers:
+            self.chosen = name = self.containers[0][0]
+        snapshot: Snapshot = evidence.snapshots.get(name, EMPTY)
+        self.kernel = snapshot.kernel
+        self.changes = evidence.changes(name)
+        self.processes, self.mounts, self.namespaces = snapshot.processes, snapshot.mounts, snapshot.namespaces
+        self.cgroup, self.network = snapshot.cgroup, snapshot.network
+        self.history, self.operations = evidence.memory(name), evidence.operations(name)
+        self.happenings = tuple(evidence.happenings)
+        self.ready_us = evidence.ready_us.get(name, 0.0)
+
+    def _main_container(self) -> str:
+        """The one that the step is about: the first it opens, else the one it runs something in."""
+        step = self.player.session.step
+        opened: tuple[Container, ...] = step.of(Container)
+        runs: tuple[Run, ...] = step.of(Run)
+        return opened[0].name if opened else runs[0].container if runs else ""
+
+    def action_zoom(self) -> None:
+        """Give the focused panel the whole screen, or take it back."""
+        if self.maximized is not None:
+            self.minimize()
+        elif isinstance(self.focused, Panel):
+            self.maximize(self.focused, container=False)

@@ -1,0 +1,162 @@
+"""A container's cgroup: memory, cpu and pids against their limits, pressure, and whose limit bites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from textual.content import Content
+from textual.reactive import var
+
+from contlab.observe.snapshot import CgroupSample, CpuSample, MemorySample, PidsSample, Pressure, Unavailable
+from contlab.tui.text import safe
+from contlab.tui.units import processors, size
+from contlab.tui.widgets.graph import alarm, bar, sparkline
+from contlab.tui.widgets.panel import Panel, Row, unavailable
+
+MIB = 1 << 20
+
+
+class Cgroup(Panel):
+    """Gauges on a fixed scale from 0 to the limit."""
+
+    TITLE = "Limits · cgroup"
+    HELP: ClassVar[str] = (
+        "What the container uses of what it may use; ┃ is the limit. Memory is █ anon (the program's own), ▓ file "
+        "(page cache) and ▒ kernel. The line below it is the last minutes, from 0 to the limit. Throttled: it had to "
+        "wait for its next quota. Refused: a fork the pids limit turned down.\n\n"
+        "From memory.*, cpu.stat, pids.* in its cgroup directory. By hand: `cat /sys/fs/cgroup/.../memory.current`."
+    )
+
+    cgroup: var[CgroupSample | Unavailable] = var(Unavailable("nothing was sampled yet"))
+    history: var[tuple[float, ...]] = var(())
+    """Bytes of memory, the newest last."""
+
+    def watch_cgroup(self) -> None:
+        """Another sample."""
+        self.redraw()
+
+    def watch_history(self) -> None:
+        """Time went on."""
+        self.redraw()
+
+    def rows(self, width: int) -> Sequence[Row]:
+        """Memory, cpu, pids, pressure, and whose limit it is."""
+        sample = self.cgroup
+        if isinstance(sample, Unavailable):
+            return unavailable(sample.reason, width)
+        self.border_subtitle = Content(f"cgroup {sample.version}")
+        marks = self.marks("cgroup")
+        return [
+            *_memory(sample.memory, self.history, width, marks),
+            *_cpu(sample.cpu, width, marks),
+            *_pids(sample.pids, width, marks),
+            *_pressure(sample, width),
+            *_biting(sample, width),
+        ]
+
+
+def _named(name: str, width: int, left: Content, right: Content) -> Content:
+    """``name  left ......... right``."""
+    head = Content.assemble((f"{name:<7}", "bold"), left)
+    gap = width - head.cell_length - right.cell_length
+    return Content.assemble(head, " " * max(2, gap), right)
+
+
+def _count(word: str, value: int | Unavailable, mark: str = " ") -> Content:
+    if isinstance(value, Unavailable):
+        return Content.styled(f"{word} not told", "$foreground-muted")
+    return Content.assemble(
+        (mark.strip(), "$accent bold"), (f"{word} {value}", "$error bold" if value else "$foreground-muted")
+    )
+
+
+def _memory(
+    memory: MemorySample | Unavailable, history: tuple[float, ...], width: int, marks: dict[str, str]
+) -> Iterator[Content]:
+    if isinstance(memory, Unavailable):
+        yield _missing("memory", memory)
+        return
+    limit = memory.limit or max(memory.current, *(int(value) for value in history), 1)
+    share = memory.current / limit if memory.limit else 0.0
+    used = Content.assemble(
+        (size(memory.current), f"{alarm(share)} bold"),
+        f" of {size(memory.limit)}" if memory.limit else " · no limit",
+        (f" · {share:.0%}" if memory.limit else "", "$foreground-muted"),
+    )
+    kills = _count("OOM kills", memory.oom_kills, marks.get("memory.oom_kills", " "))
+    yield _named("memory", width, used, kills)
+    kinds = [("anon", memory.anon, "█"), ("file", memory.file, "▓"), ("kernel", memory.kernel, "▒")]
+    known = [(name, value, letter) for name, value, letter in kinds if isinstance(value, int)]
+    parts = [(float(value), letter, alarm(share)) for _, value, letter in known]
+    yield bar(parts or [(float(memory.current), "█", alarm(share))], limit, width)
+    legend = "  ".join(f"{letter} {name} {value / MIB:.1f}" for name, value, letter in known) + " MiB"
+    yield Content.styled(legend if known else "█ all kinds together", "$foreground-muted")
+    peak = f"peak {size(memory.peak)}" if isinstance(memory.peak, int) else ""
+    room = width - len(peak) - 1
+    yield Content.assemble((sparkline(history, limit, room), "$secondary"), (f" {peak}", "$foreground-muted"))
+
+
+def _cpu(cpu: CpuSample | Unavailable, width: int, marks: dict[str, str]) -> Iterator[Content]:
+    if isinstance(cpu, Unavailable):
+        yield _missing("cpu", cpu)
+        return
+    quota = cpu.quota or 1.0
+    percent = cpu.percent or 0.0
+    share = percent / (quota * 100) if cpu.quota else 0.0
+    used = Content.assemble(
+        ("–" if cpu.percent is None else f"{percent:.0f} %", f"{alarm(share)} bold"),
+        f" of {processors(quota)}" if cpu.quota else " · no quota",
+    )
+    waited = cpu.throttled_percent or 0.0
+    mark = marks.get("cpu.throttled_periods", "").strip()
+    style = "$warning bold" if waited else "$foreground-muted"
+    yield _named("cpu", width, used, Content.assemble((mark, "$accent bold"), (f"throttled {waited:.0f} %", style)))
+    yield bar([(percent, "█", alarm(share))], quota * 100, width)
+
+
+def _pids(pids: PidsSample | Unavailable, width: int, marks: dict[str, str]) -> Iterator[Content]:
+    if isinstance(pids, Unavailable):
+        yield _missing("pids", pids)
+        return
+    share = pids.current / pids.limit if pids.limit else 0.0
+    used = Content.assemble(
+        (str(pids.current), f"{alarm(share)} bold"), f" of {pids.limit}" if pids.limit else " · no limit"
+    )
+    yield _named("pids", width, used, _count("refused", pids.refused, marks.get("pids.refused", " ")))
+
+
+def _pressure(sample: CgroupSample, width: int) -> Iterator[Content]:
+    """Share of the last 10 s in which some task waited."""
+    told = [
+        f"{name} {pressure.some_avg10:.1f} %"
+        for name, pressure in (("memory", sample.pressure_memory), ("cpu", sample.pressure_cpu))
+        if isinstance(pressure, Pressure)
+    ]
+    if told:
+        yield Content.assemble(("waiting for  ", "$foreground-muted"), ("  ".join(told), ""))
+    elif isinstance(sample.pressure_memory, Unavailable) and sample.pressure_memory.reason:
+        yield Content.assemble(
+            ("pressure  ", "$foreground-muted"), safe(sample.pressure_memory.reason, "$foreground-muted italic")
+        )
+
+
+def _biting(sample: CgroupSample, width: int) -> Iterator[Content]:
+    """Which ancestor's limit is the smallest: named only where it isn't its own."""
+    above: dict[str, list[str]] = {}
+    for controller, path in sample.biting.items():
+        if path.rstrip("/").rsplit("/", 1)[-1] != sample.path.rstrip("/").rsplit("/", 1)[-1]:
+            above.setdefault(path, []).append(controller)
+    for path, controllers in above.items():
+        yield Content.assemble(
+            ("held by  ", "$foreground-muted"),
+            ", ".join(controllers),
+            (" of its parent ", "$foreground-muted"),
+            safe(path.rstrip("/").rsplit("/", 1)[-1]),
+        )
+    if sample.biting and not above:
+        yield Content.styled("limits are its own", "$foreground-muted")
+
+
+def _missing(name: str, value: Unavailable) -> Content:
+    return Content.assemble((f"{name:<7}", "bold"), safe(value.reason, "$foreground-muted italic"))

@@ -1,0 +1,78 @@
+"""Which of the eight namespaces a container has to itself, and what they translate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.content import Content
+from textual.reactive import var
+
+from contlab.observe.snapshot import IdMapLine, NamespaceLink, NamespaceSet, Unavailable
+from contlab.tui.text import safe
+from contlab.tui.widgets.panel import Panel, Row, unavailable
+
+_ROOMY, _PLAIN = 48, 40
+
+
+class Namespaces(Panel):
+    """● own or ○ the host's, with the inode that proves it."""
+
+    TITLE = "Namespaces"
+    HELP: ClassVar[str] = (
+        "● is a namespace of its own, ○ is the host's. The number is the namespace's inode: two processes with the "
+        "same number share it. uid_map says which user outside a user inside really is.\n\n"
+        "From /proc/PID/ns and /proc/PID/uid_map. By hand: `lsns -p PID`, `readlink /proc/PID/ns/pid`."
+    )
+
+    namespaces: var[NamespaceSet | Unavailable] = var(NamespaceSet())
+
+    def watch_namespaces(self) -> None:
+        """Another sample."""
+        self.redraw()
+
+    def rows(self, width: int) -> Sequence[Row]:
+        """The kinds in two columns, then hostname, root and id map."""
+        spaces = self.namespaces
+        if isinstance(spaces, Unavailable):
+            return unavailable(spaces.reason, width)
+        if not spaces.links:
+            return [Content.styled("none is known: no process to ask", "$foreground-muted italic")]
+        marks = self.marks("namespaces")
+        self.border_subtitle = Content("● own  ○ the host's")
+        half = (len(spaces.links) + 1) // 2
+        cells = [_kind(link, marks.get(link.kind, " "), width) for link in spaces.links]
+        rows: list[Row] = [
+            Content("  ").join([cells[place], *cells[place + half : place + half + 1]]) for place in range(half)
+        ]
+        hostname = spaces.hostname
+        rows.append(_named("hostname", "not known" if hostname is None else hostname, marks.get("hostname", " ")))
+        rows.append(_named("root", spaces.root, marks.get("root", " ")))
+        rows.append(_named("uid_map", id_map(spaces.uid_map), marks.get("uid_map", " ")))
+        return rows
+
+
+def id_map(lines: tuple[IdMapLine, ...]) -> str:
+    """uid_map in words."""
+    if not lines:
+        return "empty: every user is unmapped"
+    if lines == (IdMapLine(0, 0, 4_294_967_295),):
+        return "0 is 0: users are the host's own"
+    return ", ".join(f"{line.inside} is {line.outside} outside (+{line.length})" for line in lines)
+
+
+def _kind(link: NamespaceLink, mark: str, width: int) -> Content:
+    style = "$success" if link.own else "$foreground-muted"
+    inode = f" {link.inode:>10}" if width >= _PLAIN else ""
+    word = f" {'own' if link.own else 'host':<4}" if width >= _ROOMY or width < _PLAIN else ""
+    return Content.assemble(
+        ("●" if link.own else "○", style),
+        (mark, "$accent bold"),
+        (f"{link.kind:<6}", "bold" if link.own else ""),
+        (inode, "$foreground-muted"),
+        (word, style),
+    )
+
+
+def _named(name: str, value: str, mark: str) -> Content:
+    return Content.assemble(" ", (mark, "$accent bold"), (f"{name:<9}", "$foreground-muted"), safe(value))

@@ -1,0 +1,51 @@
+"""The network interfaces a container sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.content import Content
+from textual.reactive import var
+
+from contlab.observe.snapshot import Link, NetworkView, Unavailable
+from contlab.tui.text import cell, safe
+from contlab.tui.units import size
+from contlab.tui.widgets.panel import Panel, Row, unavailable
+
+
+class Network(Panel):
+    """Interface, up or down, addresses, bytes in and out."""
+
+    TITLE = "Network"
+    HELP: ClassVar[str] = (
+        "The interfaces of its net namespace. One that it has to itself begins with `lo` alone, and down.\n\n"
+        "From /proc/PID/net. By hand: `nsenter -t PID -n ip addr`."
+    )
+
+    network: var[NetworkView | Unavailable] = var(NetworkView())
+
+    def watch_network(self) -> None:
+        """Another sample."""
+        self.redraw()
+
+    def rows(self, width: int) -> Sequence[Row]:
+        """One row an interface."""
+        if isinstance(self.network, Unavailable):
+            return unavailable(self.network.reason, width)
+        if not self.network.links:
+            return [Content.styled("no interface at all", "$foreground-muted italic")]
+        marks = self.marks("network")
+        return [_row(link, marks.get(link.name, " "), width) for link in self.network.links]
+
+
+def _row(link: Link, mark: str, width: int) -> Content:
+    traffic = f"  in {size(link.rx_bytes)}  out {size(link.tx_bytes)}" if width >= 60 else ""
+    return Content.assemble(
+        (mark, "$accent bold"),
+        cell(link.name, 11, "bold"),
+        ("▲ up  " if link.up else "▼ down", "$success" if link.up else "$foreground-muted"),
+        "  ",
+        safe(", ".join(link.addresses) or "no address", "" if link.addresses else "$foreground-muted"),
+        (traffic, "$foreground-muted"),
+    )

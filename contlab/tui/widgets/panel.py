@@ -1,0 +1,139 @@
+"""Panel: rows of kernel facts on the line API; only the rows in sight are built, and nothing while it is hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.binding import BindingType
+from textual.content import Content
+from textual.geometry import Size
+from textual.reactive import var
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.visual import Visual
+
+from contlab.observe.diff import Change
+from contlab.tui.text import hang, safe
+
+Row = Content | Callable[[], Content]
+"""A row, or what makes it when it comes into sight."""
+
+MARKS = {"appeared": "+", "changed": "~", "vanished": "-"}
+
+
+class Panel(ScrollView, can_focus=True):
+    """A bordered list of rows; subclasses say what the rows are."""
+
+    DEFAULT_CSS = """
+    Panel {
+        border: round $border;
+        border-title-color: $foreground-muted;
+        border-title-style: bold;
+        border-subtitle-color: $foreground-muted;
+        scrollbar-size-vertical: 1;
+        scrollbar-background: $background;
+        scrollbar-color: $border;
+        overflow-x: hidden;
+        padding: 0 1;
+        background: $background;
+        &:focus { border: round $primary; border-title-color: $primary; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = []
+    TITLE: ClassVar[str] = ""
+
+    changes: var[tuple[Change, ...]] = var(())
+    """What differs from the step's beginning, in every slice."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.border_title = Content(self.TITLE)
+        self._rows: Sequence[Row] = ()
+        self._strips: dict[int, Strip] = {}
+        self._stale = True
+        self._scheduled = False
+
+    def rows(self, width: int) -> Sequence[Row]:
+        """What is to be seen, ``width`` cells wide."""
+        raise NotImplementedError
+
+    def marks(self, name: str) -> dict[str, str]:
+        """Key -> ``+`` new, ``~`` changed, for one slice of the snapshot."""
+        return {change.key: MARKS.get(change.how, "~") for change in self.changes if change.slice == name}
+
+    def redraw(self) -> None:
+        """Rows have changed: build them once the screen has settled, or when they come into sight."""
+        self._stale = True
+        if self.is_mounted and not self._scheduled:
+            self._scheduled = self.call_after_refresh(self._build)
+
+    def watch_changes(self) -> None:
+        """Marks have changed."""
+        self.redraw()
+
+    def _build(self) -> None:
+        self._scheduled = False
+        width = self.size.width
+        if not (self._stale and width and self.is_on_screen):
+            return
+        self._stale = False
+        at_end = self.is_vertical_scroll_end
+        self._rows = self._fitted(width, self.size.height)
+        self._strips.clear()
+        self.virtual_size = Size(width, len(self._rows))
+        self.built(at_end)
+        self.refresh()
+
+    def _fitted(self, width: int, height: int) -> Sequence[Row]:
+        """The rows, as wide as the scrollbar leaves them; what was so the last time is tried first."""
+        narrow = width - self.styles.scrollbar_size_vertical
+        rows = self.rows(narrow if len(self._rows) > height else width)
+        if (len(rows) > height) != (len(self._rows) > height):
+            rows = self.rows(narrow if len(rows) > height else width)
+        return rows
+
+    def built(self, at_end: bool) -> None:
+        """Called after the rows were built; ``at_end``: the last row was in sight before."""
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Rows depend on the width."""
+        self.redraw()
+
+    def on_show(self) -> None:
+        """What came in while it was hidden is drawn now."""
+        if self._stale:
+            self.redraw()
+
+    def notify_style_update(self) -> None:
+        """Another theme: the strips hold the old colours."""
+        super().notify_style_update()
+        self._strips.clear()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of what is in sight."""
+        place, width = y + self.scroll_offset.y, self.size.width
+        if (strip := self._strips.get(place)) is None:
+            strip = self._strips[place] = self._draw(place, width)
+        return strip.adjust_cell_length(width, self.rich_style)
+
+    def _draw(self, place: int, width: int) -> Strip:
+        if place >= len(self._rows):
+            return Strip.blank(width, self.rich_style)
+        row = self._rows[place]
+        content = row() if callable(row) else row
+        clipped = content.truncate(width, ellipsis=True)
+        strips = Visual.to_strips(self, clipped, width, 1, self.visual_style)
+        return strips[0] if strips else Strip.blank(width, self.rich_style)
+
+
+def tally(marks: dict[str, str]) -> str:
+    """``+2 new  -1 gone``: what the marks come to; rows that are gone have no row to carry one."""
+    counts = [(mark, list(marks.values()).count(mark), word) for mark, word in (("+", "new"), ("-", "gone"))]
+    return "  ".join(f"{mark}{count} {word}" for mark, count, word in counts if count)
+
+
+def unavailable(reason: str, width: int) -> list[Content]:
+    """A slice that this host doesn't give, in words."""
+    return hang(Content.styled("– ", "$foreground-muted"), safe(reason, "$foreground-muted italic"), width)

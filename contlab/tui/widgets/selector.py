@@ -1,0 +1,39 @@
+"""Which container the panels show."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from contlab.tui.text import safe
+
+
+class Selector(Widget):
+    """The containers of the lesson on one line; ``t`` goes to the next."""
+
+    DEFAULT_CSS = """
+    Selector { height: 1; padding: 0 1; background: $background; text-wrap: nowrap; }
+    """
+
+    containers: reactive[tuple[tuple[str, bool], ...]] = reactive(())
+    """Names, and whether each one's first process lives."""
+    chosen: reactive[str] = reactive("")
+    kernel: reactive[str] = reactive("")
+
+    def render(self) -> Content:
+        """``▸ tenant   neighbour (gone)        Linux 6.1.0``."""
+        if not self.containers:
+            return Content.styled("no container yet", "$foreground-muted italic")
+        left = Content("   ").join(self._label(name, alive) for name, alive in self.containers)
+        if len(self.containers) > 1:
+            left = Content.assemble(left, ("   t: next", "$foreground-muted"))
+        right = safe(f"Linux {self.kernel}" if self.kernel else "", "$foreground-muted")
+        gap = self.size.width - left.cell_length - right.cell_length
+        return Content.assemble(left, " " * gap, right) if gap >= 2 else left
+
+    def _label(self, name: str, alive: bool) -> Content:
+        gone = Content.styled(" (gone)", "$error") if not alive else Content("")
+        if name == self.chosen:
+            return Content.assemble(("▸ ", "bold $primary"), safe(name, "bold $primary"), gone)
+        return Content.assemble("  ", safe(name, "$foreground-muted"), gone)
