@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from contlab.linux.flags import CAP
 from contlab.linux.hierarchies import Hierarchies
 from contlab.runtime.cgroup import plan_cgroup, read_hierarchies
 from contlab.runtime.spec import Limits
@@ -38,15 +39,17 @@ _PACKAGES = {
 
 def try_all(timeout: float = 10.0) -> Mapping[str, str]:
     """Word -> why it doesn't work here, "" when it does. Takes some 0.1 s; waits ``timeout`` seconds at most."""
-    package = str(Path(__file__).resolve().parents[2])
+    search = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
     command = [sys.executable, "-P", "-m", "contlab.doctor.trial"]
-    environment = os.environ | {"PYTHONPATH": package}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, search))}
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=timeout)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout)
+        if done.returncode == 0:
+            return dict(json.loads(done.stdout))
+        problem = (done.stderr.splitlines() or [f"exit status {done.returncode}"])[-1]
     except (OSError, subprocess.SubprocessError) as error:
-        reason = f"the trial did not end well: {error}"
-        return defaultdict(lambda: reason)
-    return dict(json.loads(done.stdout))
+        problem = str(error)
+    return defaultdict(lambda: f"the trial did not end well: {problem}")
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,17 @@ class Host:
         limits = Limits(memory=64 << 20, cpus=0.5, pids=64)
         return plan_cgroup(self.hierarchies(), "contlab-doctor", limits, {}).missing
 
+    def capabilities(self, kind: str) -> int:
+        """A capability set of this process as bits; ``kind`` as /proc/PID/status spells it, e.g. "CapEff"."""
+        sets = (line.split() for line in self.read("/proc/self/status").splitlines() if line.startswith(kind))
+        return next((int(fields[1], 16) for fields in sets), 0)
+
     @property
     def engine(self) -> str:
-        """The container engine that we are inside of, or ""."""
+        """The container engine that we are inside of without privileges, or ""."""
+        # The mark alone proves nothing: machines are made from images too.
+        if self.capabilities("CapBnd") >> CAP.CAP_SYS_ADMIN & 1:
+            return ""
         marks = {"/.dockerenv": "Docker", "/run/.containerenv": "Podman"}
         return next((name for file, name in marks.items() if self.at(file).exists()), "")
 

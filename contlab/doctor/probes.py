@@ -46,8 +46,7 @@ def find(word: str, host: Host) -> Finding:
 def _root(host: Host) -> Verdict:
     if host.uid != 0:
         return missing(f"contlab runs as user {host.uid}", host.as_root)
-    effective = next((line.split()[1] for line in host.read("/proc/self/status").splitlines() if "CapEff" in line), "0")
-    if not int(effective, 16) >> CAP.CAP_SYS_ADMIN & 1:
+    if not host.capabilities("CapEff") >> CAP.CAP_SYS_ADMIN & 1:
         return missing("root here lacks CAP_SYS_ADMIN", _privileged(host))
     return ok("root, with CAP_SYS_ADMIN")
 

@@ -56,12 +56,18 @@ def test_a_sysctl_that_forbids_nothing_in_practice_is_not_blamed(tmp_path: Path)
 
 
 def test_root_in_docker_without_privileges_is_told_how_to_start_it(tmp_path: Path) -> None:
-    docker = {"/.dockerenv": "", "/proc/self/status": "CapEff:\t00000000a80425fb\n"}
+    docker = {"/.dockerenv": "", "/proc/self/status": "CapEff:\t00000000a80425fb\nCapBnd:\t00000000a80425fb\n"}
 
     finding = probe("root", host(tmp_path, docker, uid=0))
 
     assert Status.MISSING == finding.status
     assert finding.fix.startswith("docker run --privileged")
+
+
+def test_a_machine_made_from_a_docker_image_is_not_taken_for_a_container(tmp_path: Path) -> None:
+    machine = {"/.dockerenv": "", "/proc/self/status": "CapEff:\t0000000000000000\nCapBnd:\t000001ffffffffff\n"}
+
+    assert probe("root", host(tmp_path, machine)).fix.startswith("sudo /")
 
 
 def test_a_plain_user_is_told_the_command_that_starts_contlab_as_root(tmp_path: Path) -> None:
