@@ -33,6 +33,7 @@ __all__ = [
 
 _NS_LINK = re.compile(r"([a-z]+):\[([0-9]+)\]")
 _LIMIT = re.compile(rb"(.+?) {2,}(\S+) +(\S+) *(\S*) *")
+_STATUS_LINE = re.compile(rb"^(\w+):\t?(.*)$", re.MULTILINE)
 _ESCAPED = re.compile(rb"\\(n|\\)")
 
 
@@ -124,7 +125,7 @@ class Status:
 
 def parse_status(raw: bytes) -> Status:
     """``ParseError`` names the line that is missing."""
-    lines = dict(line.split(b":", 1) for line in rows(raw) if b":" in line)
+    lines = dict(_STATUS_LINE.findall(raw))
     try:
         return _status(lines)
     except (KeyError, IndexError) as missing:
@@ -142,7 +143,7 @@ def _status(lines: Mapping[bytes, bytes]) -> Status:
     pid = integer(b"Pid")
     return Status(
         # Unlike stat, this file writes newline and backslash as \n and \\.
-        Name=text(_ESCAPED.sub(lambda m: b"\n" if m[1] == b"n" else b"\\", lines[b"Name"].removeprefix(b"\t"))),
+        Name=text(_ESCAPED.sub(lambda m: b"\n" if m[1] == b"n" else b"\\", lines[b"Name"])),
         State=text(lines[b"State"].strip()[:1]),
         Tgid=integer(b"Tgid"),
         Pid=pid,

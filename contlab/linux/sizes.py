@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _UNITS = "KMGTPE"
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGTPE])(?:i?B)?|B)?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGTPE])(?:i?B)?|B)?", re.IGNORECASE | re.ASCII)
 
 
 def parse_size(words: str) -> int | None:
