@@ -88,7 +88,7 @@ def test_every_command_in_the_help_exists(checkout: Path) -> None:
 def test_no_file_names_a_package_registry_or_a_path_of_one_machine(checkout: Path) -> None:
     # Each with one letter in brackets, so that this file does not name them either.
     registries = (r"pypi\.or[g]", r"pythonhosted\.or[g]", r"debian\.or[g]", r"registry\.npmj[s]")
-    machine = ("/wor[k]/", "/roo[t]/", "/home/[a-z]", r"/\.librar[y]")
+    machine = (r"(?<![\w}])/(wor[k]|roo[t]|home/[a-z]+)/", r"/\.librar[y]")
     pattern = re.compile("|".join(registries + machine))
     found = [
         f"{path.relative_to(checkout)}:{number}: {line.strip()[:80]}"

@@ -21,8 +21,8 @@ MARKS = {"ok": "✓", "reduced": "~", "missing": "✗", "full": "✓", "recorded
 def doctor(as_json: bool, clean: bool) -> None:
     """Say what this host allows, for each capability and each lesson; why; and the command that mends it.
 
-    In --json, each finding has word, status (ok, reduced, missing), reason and fix; each lesson has id, level (full,
-    reduced, recorded) and the findings it lacks. With --clean: removed and alive, lists of names.
+    In --json: findings, each with word, status (ok, reduced, missing), reason and fix; lessons, each with lesson, level
+    (full, reduced, recorded) and lacking, its findings that are not ok. With --clean: removed and alive.
     """
     if clean:
         _clean(as_json)
@@ -34,7 +34,7 @@ def doctor(as_json: bool, clean: bool) -> None:
     if as_json:
         import msgspec
 
-        listed = [{"id": name, "level": r.level, "lacking": r.lacking} for name, r in lessons.items()]
+        listed = [{"lesson": name, "level": r.level, "lacking": r.lacking} for name, r in lessons.items()]
         click.echo(msgspec.json.encode({"findings": findings, "lessons": listed}))
         return
     click.echo("\n".join(_table((f.word, f.status, f.reason, f.fix) for f in findings)))
@@ -62,12 +62,15 @@ def _clean(as_json: bool) -> None:
 
 
 def _lessons() -> Iterator[tuple[str, Readiness]]:
-    """Each lesson's id and how it can be played; lessons with mistakes are ``contlab lessons check``'s matter."""
-    from contlab.course.library import Library
+    """Each lesson and how it can be played; those with mistakes are ``contlab lessons check``'s matter."""
+    from contlab.course.document import read
+    from contlab.course.library import tracks
     from contlab.doctor import readiness
 
-    for lesson in Library.shipped().lessons:
-        yield lesson.id, readiness(lesson.needs)
+    for track in tracks():
+        for entry in track.lessons:
+            if not entry.mistakes:
+                yield f"{track.slug}/{entry.slug}", readiness(read(entry.path).lesson.needs)
 
 
 def _table(rows: Iterable[tuple[str, str, str, str]]) -> Iterator[str]:
