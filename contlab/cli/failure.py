@@ -44,13 +44,14 @@ def status_of(command: Callable[[], object]) -> int:
 
 def tell(message: str, hint: str = "") -> None:
     """One message on stderr, its hint indented below; control characters in it are shown, not obeyed."""
-    first, *rest = _visible(f"contlab: {message}").splitlines()
-    lines = [first, *(f"  {line}" for line in rest + _visible(hint).splitlines())]
+    first, *rest = visible(f"contlab: {message}").splitlines()
+    lines = [first, *(f"  {line}" for line in rest + visible(hint).splitlines())]
     click.echo("\n".join(lines), err=True)
 
 
-def _visible(text: str) -> str:
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+def visible(text: str) -> str:
+    """``text`` with its control characters shown, not obeyed; lines and tabs stay."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
 def _debug() -> None:
