@@ -1,0 +1,128 @@
+"""Agent: contlab's end of the line to a guest. Reads its files, runs commands in it, ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from contlab.errors import UnavailableError
+from contlab.vm import picture, wire
+from contlab.vm.picture import Picture
+from contlab.vm.wire import Reply
+
+ANSWER = 20.0
+"""Seconds in which a guest must answer: an emulated one under load takes a few."""
+
+QUICK, SLOW = 0.02, 0.25
+"""Seconds between two looks at a command that runs: short at first, as most are."""
+
+RUNNING = b"running"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command in the guest ended."""
+
+    exit_code: int
+    """0-255; 128 + signal when it was killed."""
+    output: bytes
+    """stdout and stderr as they came, at most the first MiB."""
+    seconds: float
+    """Host's clock, from the request to the answer that says it is over."""
+    timed_out: bool = False
+
+
+class Agent:
+    """One guest's agent. Requests are answered one after the other; every method may raise UnavailableError."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._decoder = wire.Decoder()
+        self._waiting: list[Reply] = []
+        self._turn = asyncio.Lock()
+        self._number = wire.HELLO
+        self._runs = 0
+
+    async def hello(self) -> str:
+        """Wait, however long, until the agent is there; returns the guest's ``uname -r``."""
+        return (await self._reply(wire.HELLO)).content.decode("utf-8", "backslashreplace")
+
+    async def read(self, *patterns: str) -> Picture:
+        """The guest's files and links that match shell patterns, at about the same moment."""
+        reply = await self._ask("read", *(patterns or picture.ALL))
+        try:
+            return Picture(reply.content)
+        except ValueError as error:
+            raise UnavailableError(
+                f"the guest's files came damaged: {error}", "Look again; it may be out of memory."
+            ) from error
+
+    async def list(self, directory: str) -> list[str]:
+        """The names in one of its directories."""
+        reply = await self._ask("list", directory)
+        names = reply.content.decode(errors="surrogateescape").split("\0")
+        return sorted(name.removeprefix("./") for name in names if name)
+
+    async def run(
+        self, command: str, limit: float = 10.0, on_output: Callable[[bytes], None] = lambda piece: None
+    ) -> Ran:
+        """A shell line, to its end or ``limit`` seconds; what it prints is given to ``on_output`` as it comes."""
+        self._runs += 1
+        name, output = f"run-{self._runs}", bytearray()
+        began = time.monotonic()
+        pause, timed_out = QUICK, False
+        await self._ask("start", name, command)
+        while True:
+            head, _, piece = (await self._ask("poll", name, str(len(output)))).content.partition(b"\n")
+            output += piece
+            if piece:
+                on_output(piece)
+            elif head != RUNNING:
+                return Ran(int(head), bytes(output), time.monotonic() - began, timed_out)
+            if time.monotonic() - began > limit and not timed_out:
+                timed_out = True
+                await self._ask("stop", name)
+            if head == RUNNING:
+                await asyncio.sleep(pause)
+                pause = min(SLOW, pause * 1.5)
+
+    async def off(self) -> None:
+        """Ask the guest to end; nothing answers."""
+        self._writer.write(wire.encode(self._next_number(), "off"))
+        await self._writer.drain()
+
+    async def _ask(self, verb: str, *arguments: str) -> Reply:
+        async with self._turn:
+            number = self._next_number()
+            try:
+                async with asyncio.timeout(ANSWER):
+                    self._writer.write(wire.encode(number, verb, *arguments))
+                    await self._writer.drain()
+                    reply = await self._reply(number)
+            except (TimeoutError, ConnectionError) as error:
+                raise UnavailableError(
+                    f"the guest did not answer for {ANSWER:.0f} s",
+                    "It may be out of memory or stopped: end it and boot again.",
+                ) from error
+        if reply.status != 0:
+            words = reply.content.decode("utf-8", "backslashreplace")
+            raise UnavailableError(f"the guest's agent can't {verb} {' '.join(arguments)}: {words}")
+        return reply
+
+    async def _reply(self, number: int) -> Reply:
+        """The reply to one request; those to requests that were given up are dropped."""
+        while True:
+            while self._waiting:
+                reply = self._waiting.pop(0)
+                if reply.number == number:
+                    return reply
+            data = await self._reader.read(1 << 16)
+            if not data:
+                raise UnavailableError("the guest is gone", "Boot it again.")
+            self._waiting += self._decoder.feed(data)
+
+    def _next_number(self) -> int:
+        self._number += 1
+        return self._number

@@ -1,0 +1,200 @@
+"""Machine: one guest that runs, from the request to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+
+from contlab.errors import UnavailableError
+from contlab.vm import qemu
+from contlab.vm.agent import Agent
+from contlab.vm.qemu import Guest
+from contlab.vm.starter import Process, Starter
+
+CONSOLE = 256 << 10
+"""Bytes that are kept of what the guest writes on its console."""
+
+GOODBYE = 5.0
+"""Seconds in which a guest that was asked to end must have ended."""
+
+
+class Reason(StrEnum):
+    """Why a guest ended."""
+
+    OFF = "off"
+    """It was asked to."""
+    PANIC = "panic"
+    """Its kernel gave up."""
+    KILLED = "killed"
+    """Its process was, by us or another."""
+    FAILED = "failed"
+    """QEMU ended with an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a guest ended."""
+
+    reason: Reason
+    words: str
+    """The panic's, or QEMU's, if there are any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    """Seconds since the request, by the host's monotonic clock."""
+
+    process: float
+    """QEMU's process exists."""
+    console: float | None
+    """The guest's kernel or init wrote its first byte; None when it wrote none before the agent was there."""
+    agent: float
+    """The agent said hello: processes run."""
+
+
+class Machine:
+    """Made by ``boot``, ended by ``off`` or ``kill``."""
+
+    def __init__(self, guest: Guest, process: Process, agent: Agent) -> None:
+        self.guest, self.process, self.agent = guest, process, agent
+        self.release = ""
+        """The guest's ``uname -r``."""
+        self.waterfall: Waterfall | None = None
+        self._console = bytearray()
+        self._errors = bytearray()
+        self._first_byte: float | None = None
+        self._readers: list[asyncio.Task[None]] = []
+        self._writers: list[asyncio.StreamWriter] = []
+        self._asked = False
+        self._ended: asyncio.Task[Ending] | None = None
+
+    @classmethod
+    async def boot(cls, guest: Guest, starter: Starter, deadline: float) -> Machine:
+        """Start a guest and wait until its agent answers; UnavailableError, and nothing left, when it doesn't in time."""
+        began = time.monotonic()
+        console, console_end = socket.socketpair()
+        agent, agent_end = socket.socketpair()
+        errors, errors_end = os.pipe()
+        ends = (console_end.fileno(), agent_end.fileno())
+        try:
+            process = await starter.start(qemu.command(guest, *ends), ends, errors_end)
+        except BaseException:
+            for ours in (console, agent):
+                ours.close()
+            os.close(errors)
+            raise
+        finally:
+            console_end.close()
+            agent_end.close()
+            os.close(errors_end)
+        started = time.monotonic() - began
+        reader, writer = await asyncio.open_connection(sock=agent)
+        machine = cls(guest, process, Agent(reader, writer))
+        machine._writers.append(writer)
+        await machine._listen(console, errors)
+        try:
+            machine.release = await machine._hello(deadline)
+        except BaseException:
+            await machine.kill()
+            raise
+        first = machine._first_byte
+        machine.waterfall = Waterfall(started, None if first is None else first - began, time.monotonic() - began)
+        return machine
+
+    @property
+    def console(self) -> str:
+        """The end of what stands on the console; kernel text, never markup."""
+        return self._console.decode("utf-8", "backslashreplace")
+
+    async def ended(self) -> Ending:
+        """Wait for the end, however it comes."""
+        if self._ended is None:
+            self._ended = asyncio.create_task(self._end())
+        return await asyncio.shield(self._ended)
+
+    async def off(self) -> Ending:
+        """Ask the guest to end, and kill it when it doesn't."""
+        self._asked = True
+        with contextlib.suppress(ConnectionError):
+            await self.agent.off()
+        try:
+            return await asyncio.wait_for(self.ended(), GOODBYE)
+        except TimeoutError:
+            return await self.kill()
+
+    async def kill(self) -> Ending:
+        """End it now; fine when it has ended."""
+        self.process.kill()
+        return await self.ended()
+
+    async def _hello(self, deadline: float) -> str:
+        """The agent's first words, unless the process ends or the time is over before."""
+        hello = asyncio.create_task(self.agent.hello())
+        ended = asyncio.create_task(self.ended())
+        try:
+            await asyncio.wait((hello, ended), timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
+            if hello.done() and hello.exception() is None:
+                return hello.result()
+            if ended.done() or hello.done():
+                raise _ended_early(self.guest, await ended)
+            raise UnavailableError(
+                f"the guest did not come up within {deadline:.0f} s ({self.guest.accelerator}, {self.guest.board})",
+                "Its console's last words: " + (self.console.strip()[-200:] or "none"),
+            )
+        finally:
+            for task in (hello, ended):
+                task.cancel()
+            await asyncio.gather(hello, ended, return_exceptions=True)
+
+    async def _listen(self, console: socket.socket, errors: int) -> None:
+        reader, writer = await asyncio.open_connection(sock=console)
+        self._writers.append(writer)
+        self._readers.append(asyncio.create_task(self._keep(reader, self._console)))
+        stream = asyncio.StreamReader()
+        pipe = os.fdopen(errors, "rb", 0)
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), pipe)
+        self._readers.append(asyncio.create_task(self._keep(stream, self._errors)))
+
+    async def _keep(self, reader: asyncio.StreamReader, kept: bytearray) -> None:
+        while data := await reader.read(1 << 16):
+            if kept is self._console and self._first_byte is None:
+                self._first_byte = time.monotonic()
+            kept += data
+            del kept[:-CONSOLE]
+
+    async def _end(self) -> Ending:
+        status = await self.process.wait()
+        await asyncio.gather(*self._readers)  # to the last byte: that is where a panic speaks
+        for writer in self._writers:
+            writer.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
+        if (why := qemu.panic(self.console)) is not None:
+            return Ending(Reason.PANIC, why)
+        if status < 0:
+            return Ending(Reason.KILLED, f"signal {-status}")
+        if status > 0:
+            lines = self._errors.decode("utf-8", "backslashreplace").strip().splitlines()
+            return Ending(Reason.FAILED, lines[-1] if lines else f"exit {status}")
+        return Ending(Reason.OFF, "" if self._asked else "by itself")
+
+
+def _ended_early(guest: Guest, ending: Ending) -> UnavailableError:
+    size = guest.memory // qemu.MIB
+    match ending.reason:
+        case Reason.PANIC:
+            return UnavailableError(
+                f"the guest's kernel gave up while booting: {ending.words}",
+                f"With {size} MiB it may have had too little memory: give it 128 MiB or more.",
+            )
+        case Reason.KILLED:
+            return UnavailableError(
+                f"the guest was killed while booting ({ending.words})", f"Has the host {size} MiB to spare?"
+            )
+        case Reason.FAILED:
+            return UnavailableError(f"QEMU could not run the guest: {ending.words}", "Look at: contlab vm status")
+    return UnavailableError(f"a guest of {size} MiB ended while booting", "Give it 128 MiB or more.")

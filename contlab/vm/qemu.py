@@ -1,0 +1,90 @@
+"""QEMU's command line for a guest, and what to try in which order. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+PROGRAM = "qemu-system-x86_64"
+
+MIB = 1 << 20
+
+
+class Accelerator(StrEnum):
+    """Who runs the guest's instructions."""
+
+    KVM = "kvm"
+    """The processor itself."""
+    TCG = "tcg"
+    """QEMU, translating them: emulation, several times slower, and nothing to judge a virtual machine's speed by."""
+
+
+class Board(StrEnum):
+    """The machine that QEMU pretends to be."""
+
+    MICROVM = "microvm"
+    """No PCI, no ACPI, no firmware to speak of: the least that boots Linux."""
+    PC = "pc"
+    """A PC of 1996."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """What to boot."""
+
+    kernel: Path
+    image: Path
+    memory: int = 256 * MIB
+    """Bytes of RAM."""
+    cpus: int = 1
+    accelerator: Accelerator = Accelerator.TCG
+    board: Board = Board.MICROVM
+    arguments: tuple[str, ...] = ()
+    """More words for the kernel's command line."""
+
+
+KERNEL_ARGUMENTS = (
+    "console=ttyS0",
+    "quiet",
+    "panic=-1",  # reboot at once, which -no-reboot makes QEMU's end
+    "reboot=t",  # by triple fault: microvm has no keyboard controller and no ACPI to ask
+    "rdinit=/init",
+    "contlab.port=ttyS1",
+)
+
+BOARDS = {
+    Board.MICROVM: "microvm,pit=off,pic=off,rtc=off,isa-serial=on,acpi=off,auto-kernel-cmdline=off",
+    Board.PC: "pc,acpi=off",
+}
+
+
+def command(guest: Guest, console: int, agent: int) -> tuple[str, ...]:
+    """The command line; ``console`` and ``agent`` are open socket descriptors for the two serial ports."""
+    return (
+        PROGRAM, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+        "-name", "contlab-guest",
+        "-M", BOARDS[guest.board],
+        "-accel", guest.accelerator.value,
+        "-cpu", "host" if guest.accelerator is Accelerator.KVM else "max",
+        "-m", f"{guest.memory // MIB}M",
+        "-smp", str(guest.cpus),
+        "-chardev", f"socket,id=console,fd={console}", "-serial", "chardev:console",
+        "-chardev", f"socket,id=agent,fd={agent}", "-device", "isa-serial,chardev=agent,index=1",
+        "-kernel", str(guest.kernel),
+        "-initrd", str(guest.image),
+        "-append", " ".join((*KERNEL_ARGUMENTS, *guest.arguments)),
+    )  # fmt: skip
+
+
+def attempts(guest: Guest, kvm: bool) -> tuple[Guest, ...]:
+    """What to try, best first: the processor before emulation, the small board before the old one."""
+    accelerators = (Accelerator.KVM, Accelerator.TCG) if kvm else (Accelerator.TCG,)
+    return tuple(replace(guest, accelerator=how, board=board) for how in accelerators for board in Board)
+
+
+def panic(console: str) -> str | None:
+    """The reason the guest's kernel gave for giving up, if it did."""
+    found = re.search(r"Kernel panic - not syncing: (.*)", console)
+    return found[1].strip() if found else None
