@@ -29,6 +29,8 @@ class Draft(msgspec.Struct, frozen=True):
 
     lesson: Lesson
     mistakes: tuple[Mistake, ...]
+    unread: dict[int, str] = {}
+    """Blocks that are not in the lesson because they can't be read: line -> the block's name, "" where it has none."""
 
 
 def read(path: Path) -> Draft:
@@ -65,7 +67,7 @@ def parse(text: str, path: Path) -> Draft:
     if not steps:
         mistakes.add(0, "a lesson needs at least one step: a line that begins with `## `")
     lesson = Lesson(path=path, track=path.parent.name, steps=steps, intro=intro, **values)
-    return Draft(lesson, mistakes.found)
+    return Draft(lesson, mistakes.found, reader.unread)
 
 
 class _Reader:
@@ -77,6 +79,7 @@ class _Reader:
         self.earlier = Earlier()
         self.intro: tuple[Block, ...] = ()
         self.steps: list[Step] = []
+        self.unread: dict[int, str] = {}
         self._blocks: list[Block] = []
         self._title: tuple[str, int] | None = None
         self._prose_from = 0
@@ -101,16 +104,23 @@ class _Reader:
             self.mistakes.add(line, f"the `toml {kind}` block must begin at the left margin, in no list or quote")
             return
         self.skip(token)
+        found = self._blocks_of(token, kind, line)
+        if not found:
+            name = re.search(r"""^\s*name\s*=\s*["']([^"']*)["']""", token.content, re.MULTILINE)
+            self.unread[line] = name[1] if name else ""
+        self._blocks.extend(found)
+
+    def _blocks_of(self, token: Token, kind: str, line: int) -> tuple[Block, ...]:
         if kind not in KINDS:
             self.mistakes.unknown(line, "kind of block", kind, KINDS)
-            return
+            return ()
         try:
             table = tomllib.loads(token.content)
         except tomllib.TOMLDecodeError as error:
             self.mistakes.add(*_toml_mistake(error, token.content, line + 1))
-            return
+            return ()
         places = Places(token.content, line + 1)
-        self._blocks.extend(blocks(Fence(kind, line, table, places, self.mistakes), self.earlier))
+        return blocks(Fence(kind, line, table, places, self.mistakes), self.earlier)
 
     def finish(self) -> tuple[tuple[Block, ...], tuple[Step, ...]]:
         """What stood before the first step, and the steps."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -99,17 +100,22 @@ def check(files: tuple[Path, ...], root: Path | None = None) -> tuple[Mistake, .
     """Every mistake in these files, in their order; ids that two of them share, and unknown ``after``, too."""
     drafts = [read(file) for file in files]
     found = [mistake for draft in drafts for mistake in check_lesson(draft)]
+    lessons = [draft.lesson for draft in drafts]
+    return (*found, *_taken_ids(lessons), *_unknown_earlier(lessons, root))
+
+
+def _taken_ids(lessons: list[Lesson]) -> Iterator[Mistake]:
     owners: dict[str, Path] = {}
-    for lesson in (draft.lesson for draft in drafts):
+    for lesson in lessons:
         if lesson.id and (first := owners.setdefault(lesson.id, lesson.path)) != lesson.path:
-            found.append(Mistake(str(lesson.path), 1, f"`id` {lesson.id!r} is taken by {first}"))
-    known = owners.keys() | {entry.id for track in tracks(root) for entry in track.lessons}
-    for lesson in (draft.lesson for draft in drafts):
-        for earlier in lesson.after:
-            if earlier not in known:
-                message = f"unknown lesson {earlier!r} in `after`"
-                found.append(Mistake(str(lesson.path), 1, message, nearest(earlier, known)))
-    return tuple(found)
+            yield Mistake(str(lesson.path), 1, f"`id` {lesson.id!r} is taken by {first}")
+
+
+def _unknown_earlier(lessons: list[Lesson], root: Path | None) -> Iterator[Mistake]:
+    known = {lesson.id for lesson in lessons} | {entry.id for track in tracks(root) for entry in track.lessons}
+    for lesson in lessons:
+        for earlier in set(lesson.after) - known:
+            yield Mistake(str(lesson.path), 1, f"unknown lesson {earlier!r} in `after`", nearest(earlier, known))
 
 
 def _track(folder: Path) -> Track:

@@ -10,7 +10,7 @@ from pathlib import Path
 from contlab.course.checks import BETWEEN_FACTS, OPERATORS
 from contlab.course.document import Draft
 from contlab.course.facts import known_facts, literal, operators_of
-from contlab.course.lesson import Block, Check, Container, Expect, Hint, Lesson, Predict, Prose, Run, Step, Vm
+from contlab.course.lesson import Block, Check, Container, Expect, Hint, Predict, Prose, Run, Step, Vm
 from contlab.course.mistake import Mistake, Mistakes
 from contlab.course.safety import dangers
 from contlab.course.variables import named, pid_variable
@@ -28,20 +28,21 @@ _NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 def check_lesson(draft: Draft) -> tuple[Mistake, ...]:
     """Every mistake of one lesson, reading's own included, in the file's order."""
-    lint = _Lint(draft.lesson)
+    lint = _Lint(draft)
     lint.run()
-    # A block that could not be read is missing for the rest of the lesson: one mistake, and not its consequences too.
-    broken = {mistake.line for mistake in draft.mistakes}
     for mistake in draft.mistakes:
         lint.mistakes.add(mistake.line, mistake.message, mistake.nearest)
-    return tuple(m for m in lint.mistakes.found if m in draft.mistakes or m.line not in broken)
+    return lint.mistakes.found
 
 
 class _Lint:
     """Walks through one lesson in its order, knowing what has been opened and run so far."""
 
-    def __init__(self, lesson: Lesson) -> None:
+    def __init__(self, draft: Draft) -> None:
+        lesson = draft.lesson
         self.lesson = lesson
+        self.unread = draft.unread
+        """A block that can't be read is one mistake: what it leaves missing is not a second one."""
         self.mistakes = Mistakes(lesson.path)
         self.facts = known_facts(lesson)
         self.opened: set[str] = set()
@@ -58,10 +59,13 @@ class _Lint:
                 kind = type(block).__name__.lower()
                 self.mistakes.add(_line(block), f"a {kind} block belongs to a step: put it below a `## ` line")
         seen = Counter(step.slug for step in self.lesson.steps)
-        for step in self.lesson.steps:
+        for place, step in enumerate(self.lesson.steps):
             if seen[step.slug] > 1:
                 self.mistakes.add(step.line, f"two steps are called `{step.title}`: progress could not tell them apart")
             self._step(step)
+            following = self.lesson.steps[place + 1].line if place + 1 < len(self.lesson.steps) else None
+            if not any(step.line < line and (following is None or line < following) for line in self.unread):
+                self._parts(step)
 
     def _front_matter(self) -> None:
         for word in self.lesson.needs:
@@ -86,7 +90,6 @@ class _Lint:
         for predict in step.of(Predict):
             for check in predict.decides:
                 self._check(check)
-        self._parts(step)
 
     def _parts(self, step: Step) -> None:
         if not step.of(Prose):
@@ -132,10 +135,12 @@ class _Lint:
         for variable in sorted(named(run.command)):
             if variable in variables:
                 self._open(variables[variable], run.line)
-            else:
+            elif variable not in {pid_variable(name) for name in self.unread.values()}:
                 self.mistakes.unknown(run.line, "variable", f"${variable}", (f"${name}" for name in variables))
 
     def _open(self, name: str, line: int) -> None:
+        if name in self.unread.values():
+            return
         if name not in self.containers:
             self.mistakes.unknown(line, "container", name, self.containers)
         elif name not in self.opened:
@@ -184,6 +189,8 @@ class _Lint:
             elif subject in self.containers and subject not in self.opened:
                 self.mistakes.add(line, f"container `{subject}` is opened only in a later step")
             return self.facts[name]
+        if subject in self.unread.values():
+            return None
         stem, _, last = name.rpartition(".")
         if stem in self.facts:
             self.mistakes.unknown(line, "operator", last, OPERATORS)

@@ -27,4 +27,4 @@ def dangers(container: Container) -> Iterator[str]:
         if (bind.source != f"${LAB}" and not bind.source.startswith(f"${LAB}/")) or ".." in bind.source.split("/"):
             yield f"bind of {bind.source!r}: a lesson may show only its own folder, ${LAB}, inside a container"
     if spec.root is RootMethod.HOST and (spec.all_capabilities or spec.capabilities or not spec.no_new_privs):
-        yield "a container that keeps the host's root keeps the default capabilities and no_new_privs: else it is the host"
+        yield "with the host's root go the default capabilities and no_new_privs: with more it would be the host"

@@ -1,4 +1,4 @@
-"""Variables: what a lesson's commands may name but not know, ``$NEIGHBOUR_PID`` and ``$LAB``.
+"""Variables: what a lesson's commands may name but not know, ``$NEIGHBOUR_PID`` and ``$LAB``, set by the lab.
 
 ``$NAME_PID`` is the number that container NAME's first process has on the host; in capitals, a ``-`` as ``_``.
 ``$LAB`` is a folder on the host that the lab makes for a lesson and removes with it. Containers with a root of
@@ -8,7 +8,6 @@ their own can't see it: that is what it is for.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 LAB = "LAB"
 """The environment variable, in every container and every run, that holds the lesson's folder."""
@@ -24,9 +23,3 @@ def pid_variable(container: str) -> str:
 def named(command: str) -> frozenset[str]:
     """The PID variables that a command uses, e.g. ``{"NEIGHBOUR_PID"}``."""
     return frozenset(f"{one or other}_PID" for one, other in _PID.findall(command))
-
-
-def fill(command: str, pids: Mapping[str, int]) -> str:
-    """The command with the numbers in place; ``pids`` is container -> PID on the host. Others stay as they are."""
-    numbers = {pid_variable(name): str(pid) for name, pid in pids.items()}
-    return _PID.sub(lambda match: numbers.get(f"{match[1] or match[2]}_PID", match[0]), command)
