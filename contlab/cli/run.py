@@ -88,7 +88,7 @@ def _lines(told: Told) -> list[str]:
             return [*head, *(f"      {line}" for line in shown), f"      ({ended}, {told.seconds:.2f} s)"]
         case Decided():
             answer = told.choices[told.right] if told.right is not None else "none of the choices came true"
-            return [f"  ? {told.question}", f"    {'→' if told.passed else '✗'} {answer}"]
+            return [f"  ? {' '.join(told.question.split())}", f"    {'→' if told.passed else '✗'} {answer}"]
         case Judged():
             if told.passed:
                 return [f"  ✓ {told.claim}"]

@@ -15,6 +15,7 @@ import msgspec
 
 from contlab.course.facts import FactContext, RunResult
 from contlab.course.lesson import Container, Lesson, Run, Step
+from contlab.course.variables import LAB, pid_variable
 from contlab.errors import ContlabError, RuntimeFailure
 from contlab.lab.output import OutputReader
 from contlab.lab.protocol import Happened, News, Output, Sampled, Trouble
@@ -61,6 +62,8 @@ class LiveLab:
         self._lesson = lesson
         self._recorder = recorder
         self._runtime = Runtime()
+        self._folder = f"{self._runtime.directory}/lab"
+        """The lesson's own folder, $LAB; it goes with the run."""
         self._source = HostSource()
         self._inhabitants: dict[str, Inhabitant] = {}
         self._results: dict[str, RunResult] = {}
@@ -83,6 +86,7 @@ class LiveLab:
         try:
             await lab._runtime.start()
             await lab._runtime.group(MACHINE, lesson.machine)
+            await asyncio.to_thread(Path(lab._folder).mkdir)
         except BaseException:
             await lab._runtime.close()
             raise
@@ -175,7 +179,7 @@ class LiveLab:
     # --- containers -------------------------------------------------------------------------------------------------
 
     async def _place(self, block: Container) -> None:
-        spec: ContainerSpec = msgspec.structs.replace(block.spec, group=MACHINE)
+        spec = self._at_home(block.spec)
         stdin, held = os.pipe2(os.O_CLOEXEC)
         reader = OutputReader(lambda text: self._put(Output(block.name, text)))
         try:
@@ -196,9 +200,18 @@ class LiveLab:
             inhabitant.close()
             await inhabitant.running.close()
 
+    def _at_home(self, spec: ContainerSpec) -> ContainerSpec:
+        """The spec in this lab: in its machine, and knowing what its commands may name."""
+        binds = tuple(
+            msgspec.structs.replace(bind, source=bind.source.replace(f"${LAB}", self._folder, 1)) for bind in spec.binds
+        )
+        environment = spec.environment | self._environment()
+        return msgspec.structs.replace(spec, group=MACHINE, binds=binds, environment=environment)
+
     def _environment(self) -> dict[str, str]:
-        """$NAME_PID for every container: its first process as the host counts, dead or alive."""
-        return {f"{name.upper().replace('-', '_')}_PID": str(i.running.pid) for name, i in self._inhabitants.items()}
+        """$LAB, and $NAME_PID for every container: its first process as the host counts, dead or alive."""
+        pids = {pid_variable(name): str(each.running.pid) for name, each in self._inhabitants.items()}
+        return pids | {LAB: self._folder}
 
     async def _finish(self, execution: Execution, limit: float) -> tuple[events.ExecExited, bool]:
         try:

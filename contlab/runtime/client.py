@@ -71,6 +71,11 @@ class Runtime:
         await self._ready
 
     @property
+    def directory(self) -> str:
+        """The run's own directory, which the supervisor makes and removes."""
+        return f"{self._root}/contlab-{self.run}"
+
+    @property
     def supervisor_pid(self) -> int | None:
         """The supervisor, as the host counts."""
         return self._process.pid if self._process else None
