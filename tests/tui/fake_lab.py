@@ -154,7 +154,7 @@ def lesson(track: str = "why-containers") -> Lesson:
         "A PID namespace hides every process outside it, and /proc shows the namespace of whoever mounted it.",
         14,
     )
-    expect = Expect((Check("run.look.exit_code", "eq", 0, 30), Check("tenant.ns.pid.own", "eq", True, 31)), 29)
+    expect = Expect((Check("look.exit_code", "eq", 0, 30), Check("tenant.ns.pid.own", "eq", True, 31)), 29)
     return Lesson(
         id=f"{track}/own-pids",
         title="Being PID 1",

@@ -8,8 +8,7 @@ from textual.content import Content
 from textual.reactive import var
 from textual.widgets import Static
 
-from contlab.course.checks import OPERATORS
-from contlab.course.facts import RunResult
+from contlab.course.facts import RunResult, claim
 from contlab.course.lesson import Hint, Run
 from contlab.course.session import Judgement, Prediction
 from contlab.tui.sentences import signal_name
@@ -106,24 +105,19 @@ def _ran(run: Run, result: RunResult) -> Content:
 
 
 def _judged(judgement: Judgement) -> Iterator[Content]:
-    check, after = judgement.check, judgement.after
-    claim = f"{check.fact} {OPERATORS.get(check.operator, check.operator)} {_value(check.value)}"
+    said, before, after = claim(judgement.check), judgement.before, judgement.after
     if judgement.passed:
-        yield Content.assemble(("✓ ", "$success bold"), safe(claim))
-        if judgement.before is not None and judgement.before.seen != after.seen:
+        yield Content.assemble(("✓ ", "$success bold"), safe(said))
+        if before is not None and before.seen != after.seen and not before.seen.startswith("not known"):
             yield Content.assemble(
-                ("  before this step: ", "$foreground-muted"), safe(judgement.before.seen, "$foreground-muted")
+                ("  before this step: ", "$foreground-muted"), safe(before.seen, "$foreground-muted")
             )
         return
-    yield Content.assemble(("✗ ", "$error bold"), safe(claim))
+    yield Content.assemble(("✗ ", "$error bold"), safe(said))
     if after.holds:
         yield Content.styled("  it does, but so it did before this step", "$warning")
     else:
         yield Content.assemble(("  seen: ", "$foreground-muted"), safe(after.seen, "$warning"))
-
-
-def _value(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _hint(place: int, hint: Hint) -> Content:

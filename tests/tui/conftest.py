@@ -1,0 +1,97 @@
+"""What the screen's tests share: an app with a fake lab, the text it draws, and a wait without sleeping."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+from textual.app import App
+from textual.pilot import Pilot
+
+from contlab.course.lesson import Lesson
+from contlab.tui.app import ContlabApp
+from contlab.tui.course import Course
+from contlab.tui.screens.learn import LearnScreen
+from contlab.vm.row import Row
+from tests.tui.fake_lab import FakeLab, lesson
+
+Play = Callable[..., AbstractAsyncContextManager["Stage"]]
+
+ROWS = (
+    Row(
+        key="boot",
+        label="request to first process",
+        vm="260 ms",
+        container="17 ms",
+        value=260.0,
+        unit="ms",
+        source="NSDI'20 data",
+        year="2020",
+        conditions="one m5d.metal server",
+        explanation="A kernel has to boot.",
+    ),
+)
+
+
+class Stage:
+    """A running app, its lab, and what can be asked of them."""
+
+    def __init__(self, app: ContlabApp, pilot: Pilot[None], lab: FakeLab) -> None:
+        self.app, self.pilot, self.lab = app, pilot, lab
+
+    @property
+    def screen(self) -> LearnScreen:
+        """The lesson's screen, also while a modal lies over it."""
+        return next(screen for screen in self.app.screen_stack if isinstance(screen, LearnScreen))
+
+    async def press(self, *keys: str) -> None:
+        """Press keys, each one's work being finished before the next."""
+        for key in keys:
+            await self.pilot.press(key)
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Until no act runs and everything that was said has been drawn."""
+        acts = [worker for worker in self.app.workers if worker.group in ("play", "interrupt") and not worker.is_finished]
+        if acts and not self.lab.hold:
+            await self.app.workers.wait_for_complete(acts)
+        for _ in range(3):
+            await self.pilot.pause()
+
+    def drawn(self) -> str:
+        """The characters on the screen."""
+        return drawn(self.app)
+
+
+def drawn(app: App[None]) -> str:
+    """The characters on an app's screen."""
+    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+def app_with(lab: FakeLab, *lessons: Lesson, first: bool = True, rows: tuple[Row, ...] = ROWS) -> ContlabApp:
+    """An app that plays ``lessons`` (by default the fake one) in ``lab``."""
+    course = lessons or (lesson(),)
+
+    async def open_lab(_: Lesson) -> FakeLab:
+        return lab
+
+    return ContlabApp(Course(lambda: course, open_lab, comparison=rows), course[0].id if first else "")
+
+
+@pytest.fixture
+def play() -> Play:
+    """``async with play(size=(120, 40)) as stage``: the first step is open and settled."""
+
+    @asynccontextmanager
+    async def opened(
+        lab: FakeLab | None = None, size: tuple[int, int] = (120, 40), lessons: tuple[Lesson, ...] = ()
+    ) -> AsyncIterator[Stage]:
+        lab = lab or FakeLab()
+        app = app_with(lab, *lessons)
+        async with app.run_test(size=size) as pilot:
+            stage = Stage(app, pilot, lab)
+            await stage.settle()
+            yield stage
+
+    return opened
