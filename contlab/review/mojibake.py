@@ -17,6 +17,8 @@ def repair(text: str) -> str:
     A run counts as damaged when its Mac Roman bytes are strict UTF-8 for fewer characters. Text of other scripts and
     accented words don't pass that test, so damaged and sound text may stand in one note.
     """
+    if text.isascii():
+        return text
     return _NOT_ASCII.sub(lambda run: _repaired(run[0]), text)
 
 

@@ -8,7 +8,6 @@ that can't be promised the note is refused, in words.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import date, datetime
 
 import msgspec
@@ -31,10 +30,14 @@ _VALUE = re.compile(
     re.VERBOSE,
 )
 """What follows a key's colon on its line. A value that goes on in the next line is none."""
+_USUAL = re.compile(
+    rb"sr-due: (\d{4}-\d\d-\d\d)\r?\nsr-interval: (\d{1,9})\r?\nsr-ease: (\d{1,9})\r?\n(?![ \t]|-[ \t\r\n])"
+)
+"""The three lines as the plugin writes them."""
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]*)?")
 
 
-class Schedule(msgspec.Struct, frozen=True):
+class Schedule(msgspec.Struct, frozen=True, gc=False):
     """When a note comes back."""
 
     due: date
@@ -50,8 +53,7 @@ class BrokenSchedule(msgspec.Struct, frozen=True):
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(msgspec.Struct, frozen=True):
     """One review key's value in the file."""
 
     start: int
@@ -63,8 +65,7 @@ class Value:
     readable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(msgspec.Struct, frozen=True):
     """A note as read. ``parse`` makes it."""
 
     data: bytes
@@ -95,17 +96,37 @@ class Note:
         return body
 
 
+def find_properties(data: bytes) -> tuple[int, int]:
+    """Where a note's properties begin and end; (0, 0) when it has none."""
+    found = _FRONTMATTER.match(data)
+    return found.span(1) if found else (0, 0)
+
+
+def find_schedule(data: bytes, start: int, end: int) -> Schedule | BrokenSchedule | None:
+    """The schedule in the properties between ``start`` and ``end``: what ``parse`` finds, several times faster."""
+    if (at := data.find(b"sr-", start, end)) < 0:
+        return None
+    usual = _USUAL.match(data, at)
+    if usual and data[at - 1] == 0x0A and data.find(b"sr-", usual.end(), end) < 0:
+        due, interval, ease = usual.groups()
+        if day := parse_date(due.decode()):
+            return Schedule(day, float(interval), float(ease))
+    return _schedule(_values(data, start, end))
+
+
 def parse(data: bytes) -> Note:
     """Read a note. Nothing is refused here: what can't be written may still be shown."""
-    if (found := _FRONTMATTER.match(data)) is None:
-        return Note(data, 0, 0, {}, None)
-    start, end = found.span(1)
+    start, end = find_properties(data)
+    values = _values(data, start, end)
+    return Note(data, start, end, values, _schedule(values))
+
+
+def _values(data: bytes, start: int, end: int) -> dict[str, tuple[Value, ...]]:
     values: dict[str, tuple[Value, ...]] = {}
-    if data.find(b"sr-", start, end) >= 0:
-        for line in _KEY.finditer(data, start, end):
-            key = line[1].decode()
-            values[key] = (*values.get(key, ()), _value(data, line.end()))
-    return Note(data, start, end, values, _schedule(values) if values else None)
+    for line in _KEY.finditer(data, start, end):
+        key = line[1].decode()
+        values[key] = (*values.get(key, ()), _value(data, line.end()))
+    return values
 
 
 def _value(data: bytes, colon: int) -> Value:

@@ -1,0 +1,242 @@
+"""Vault: a folder of notes, and what the queue must know of each. Only read here.
+
+A scan reads every note once; with an index it reads those that changed since. The index is a cache: it can be thrown
+away at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from contlab import paths
+from contlab.errors import ContlabError, ExitCode
+from contlab.review import note, settings
+from contlab.review.folders import ignorer
+from contlab.review.note import BrokenSchedule, Schedule
+from contlab.review.prose import is_prose
+from contlab.review.settings import Settings
+from contlab.review.tags import TagFinder
+
+INDEX_VERSION = 1
+SETTLED = 2_000_000_000
+"""Nanoseconds: a note changed less long before the scan may change again under the same time stamp."""
+CHUNK = 64
+SLOW = 40e-6
+"""Seconds a note: reading takes longer than this when the disk is asked, and then waiting side by side pays."""
+READERS = 8
+_LINK = re.compile(rb"\[\[([^\]|#^\r\n]+)|\]\(<?([^)>#\r\n]+?\.md)[)>#]")
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One note."""
+
+    path: str
+    """In the vault, with slashes."""
+    size: int
+    """Bytes."""
+    mtime: int
+    """Nanoseconds."""
+    inode: int
+    schedule: Schedule | None
+    broken: str
+    """Why its schedule can't be read; empty when it can."""
+    decks: tuple[str, ...]
+    """The settings' review tags that it carries."""
+    ignored: bool
+    """It carries a tag to ignore."""
+    links: tuple[str, ...] | None
+    """What it links to, as written; None: not looked for."""
+
+
+class Scan(msgspec.Struct, frozen=True):
+    """What was found."""
+
+    entries: tuple[Entry, ...]
+    """In the order of their paths."""
+    unreadable: tuple[tuple[str, str], ...] = ()
+    """Paths and why."""
+    read: int = 0
+    """How many notes were read, not taken from the index."""
+
+
+class _Index(msgspec.Struct, frozen=True, array_like=True):
+    version: int
+    fingerprint: str
+    at: int
+    """When the scan began: nanoseconds since the epoch."""
+    entries: list[Entry]
+
+
+class Vault(msgspec.Struct, frozen=True):
+    """A folder of notes."""
+
+    root: Path
+    settings: Settings
+
+    @property
+    def index(self) -> Path:
+        """Where the index of this vault is kept."""
+        return paths.cache() / "review" / f"{sha256(os.fsencode(self.root)).hexdigest()[:16]}.msgpack"
+
+    def entry(self, path: Path) -> Entry:
+        """One note of the vault, read now."""
+        name = path.relative_to(self.root).as_posix()
+        return _entry(name, path.stat(), path.read_bytes(), _Finders(self.settings), want_links=True)
+
+
+def open_vault(path: Path) -> Vault:
+    """The vault ``path`` lies in: the nearest folder above with ``.obsidian``, else ``path`` itself or its folder."""
+    path = path.absolute()
+    if not path.exists():
+        raise ContlabError(f"There is no {path}.", "Give the folder of the notes.", exit_code=ExitCode.USAGE)
+    folder = path if path.is_dir() else path.parent
+    root = next((above for above in (folder, *folder.parents) if (above / ".obsidian").is_dir()), folder)
+    return Vault(root, settings.load(root))
+
+
+class _Finders:
+    def __init__(self, settings: Settings) -> None:
+        self.decks = TagFinder(settings.tags_to_review)
+        self.ignored = TagFinder(settings.note_tags_to_ignore)
+
+
+def scan(vault: Vault, *, use_index: bool = True, want_links: bool = False) -> Scan:
+    """Look at every note. ``want_links``: also at what it links to, which takes longer."""
+    began = time.time_ns()
+    known = _load_index(vault) if use_index else {}
+    entries: list[Entry] = []
+    stale: list[tuple[str, os.stat_result]] = []
+    for name, stat in _walk(vault):
+        entry = known.get(name)
+        if (
+            entry is not None
+            and (entry.size, entry.mtime, entry.inode) == (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+            and (entry.links is not None or not want_links)
+        ):
+            entries.append(entry)
+        else:
+            stale.append((name, stat))
+    unreadable: list[tuple[str, str]] = []
+    entries += _read(vault, stale, want_links, unreadable)
+    entries.sort(key=lambda entry: entry.path)
+    if use_index and (stale or len(entries) != len(known)):
+        _save_index(vault, began, entries)
+    return Scan(tuple(entries), tuple(unreadable), len(stale))
+
+
+def _walk(vault: Vault) -> Iterator[tuple[str, os.stat_result]]:
+    """The notes' names and stats; hidden folders, other files and ignored folders are passed over."""
+    is_ignored = ignorer(vault.settings.note_folders_to_ignore)
+    skip = len(str(vault.root)) + 1
+    folders, seen = [str(vault.root)], set[tuple[int, int]]()
+    while folders:
+        with os.scandir(folders.pop()) as found:
+            for item in found:
+                if item.name.startswith("."):
+                    continue
+                if item.is_dir():
+                    if item.is_symlink():  # a folder linked into itself would never end
+                        stat = item.stat()
+                        if (stat.st_dev, stat.st_ino) in seen:
+                            continue
+                        seen.add((stat.st_dev, stat.st_ino))
+                    folders.append(item.path)
+                elif item.name.endswith(".md") and item.is_file() and not is_ignored(item.path[skip:]):
+                    yield item.path[skip:], item.stat()
+
+
+def _read(
+    vault: Vault, files: list[tuple[str, os.stat_result]], want_links: bool, unreadable: list[tuple[str, str]]
+) -> Iterator[Entry]:
+    """Read notes in the order of their inodes, which is near their order on the disk."""
+    files.sort(key=lambda item: item[1].st_ino)
+    finders, root = _Finders(vault.settings), str(vault.root)
+
+    def load(chunk: list[tuple[str, os.stat_result]]) -> list[bytes | OSError]:
+        return [_bytes(f"{root}/{name}", stat.st_size) for name, stat in chunk]
+
+    def entries(chunk: list[tuple[str, os.stat_result]], loaded: list[bytes | OSError]) -> Iterator[Entry]:
+        for (name, stat), data in zip(chunk, loaded, strict=True):
+            try:
+                if isinstance(data, OSError):
+                    raise data
+                yield _entry(name, stat, data, finders, want_links)
+            except (OSError, UnicodeError) as error:
+                unreadable.append((os.fsencode(name).decode(errors="replace"), str(error)))
+
+    chunks = [files[at : at + CHUNK] for at in range(0, len(files), CHUNK)]
+    while chunks:
+        began = time.perf_counter()
+        loaded = load(chunks[0])
+        if time.perf_counter() - began > SLOW * CHUNK:
+            break
+        yield from entries(chunks.pop(0), loaded)
+    with ThreadPoolExecutor(READERS) as readers:
+        for chunk, loaded in zip(chunks, readers.map(load, chunks), strict=True):
+            yield from entries(chunk, loaded)
+
+
+def _bytes(path: str, size: int) -> bytes | OSError:
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            data = os.read(file, size + 1)
+            while len(data) > size and (more := os.read(file, 1 << 20)):
+                data += more
+            return data
+        finally:
+            os.close(file)
+    except OSError as error:
+        return error
+
+
+def _entry(name: str, stat: os.stat_result, data: bytes, finders: _Finders, want_links: bool) -> Entry:
+    name.encode()  # a name that is not UTF-8 can't be kept nor shown: the caller lists it
+    start, end = note.find_properties(data)
+    found = note.find_schedule(data, start, end)
+    schedule, broken = (None, found.why) if isinstance(found, BrokenSchedule) else (found, "")
+    decks = finders.decks.find(data, start, end)
+    ignored = bool(found or decks) and bool(finders.ignored.find(data, start, end))
+    links = _links(data) if want_links else None
+    return Entry(name, stat.st_size, stat.st_mtime_ns, stat.st_ino, schedule, broken, decks, ignored, links)
+
+
+def _links(data: bytes) -> tuple[str, ...]:
+    """What a note links to, as written."""
+    return tuple(
+        (link[1] or link[2]).decode(errors="replace").strip()
+        for link in _LINK.finditer(data)
+        if is_prose(data, link.start())
+    )
+
+
+def _fingerprint(vault: Vault) -> str:
+    s = vault.settings
+    return repr((str(vault.root), s.tags_to_review, s.note_tags_to_ignore))
+
+
+def _load_index(vault: Vault) -> dict[str, Entry]:
+    try:
+        index = msgspec.msgpack.decode(vault.index.read_bytes(), type=_Index)
+    except (OSError, msgspec.DecodeError):
+        return {}
+    if (index.version, index.fingerprint) != (INDEX_VERSION, _fingerprint(vault)):
+        return {}
+    return {entry.path: entry for entry in index.entries if entry.mtime < index.at - SETTLED}
+
+
+def _save_index(vault: Vault, at: int, entries: Iterable[Entry]) -> None:
+    index = _Index(INDEX_VERSION, _fingerprint(vault), at, list(entries))
+    path = vault.index
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_bytes(msgspec.msgpack.encode(index))
+    temporary.replace(path)
