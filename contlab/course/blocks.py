@@ -210,11 +210,15 @@ def _predict(fence: Fence, _: Earlier) -> tuple[Block, ...]:
         found = checks(when, fence.places, (*at, "when")) if isinstance(when, dict) else ()
         if len(found) != 1:
             fence.wrong("a choice needs `when` with exactly one fact, the one that makes it right", *at, "when")
-        says.append(str(known.get("say", "")))
+        says.append(_one_line(known.get("say", "")))
         decides.extend(found[:1])
-    return (
-        Predict(str(table.get("question", "")), tuple(says), tuple(decides), str(table.get("because", "")), fence.line),
-    )
+    question, because = (_one_line(table.get(key, "")) for key in ("question", "because"))
+    return (Predict(question, tuple(says), tuple(decides), because, fence.line),)
+
+
+def _one_line(text: Any) -> str:
+    """Text without the line breaks that only the file needs; screens wrap it themselves."""
+    return " ".join(str(text).split())
 
 
 KINDS: dict[str, Callable[[Fence, Earlier], tuple[Block, ...]]] = {

@@ -44,8 +44,8 @@ class Run(msgspec.Struct, frozen=True):
     """Facts call its result by this; unique in the lesson."""
     container: str
     command: str
-    """Given to /bin/sh -c inside. In its environment (see ``variables``) $NAME_PID is the number that container NAME's first process
-    has on the host, and $LAB the lesson's folder there."""
+    """Given to /bin/sh -c inside. Its environment has $NAME_PID, the number that container NAME's first process has on
+    the host, and $LAB, the lesson's folder there: see ``variables``."""
     line: int
     timeout: float = 10.0
     """Seconds; then it is killed, and ``timed_out`` is true."""
