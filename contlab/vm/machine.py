@@ -75,7 +75,7 @@ class Machine:
 
     @classmethod
     async def boot(cls, guest: Guest, starter: Starter, deadline: float) -> Machine:
-        """Start a guest and wait until its agent answers; UnavailableError, and nothing left, when it doesn't in time."""
+        """Start a guest and wait until its agent answers; BootError, and nothing left, when it doesn't in time."""
         began = time.monotonic()
         console, console_end = socket.socketpair()
         agent, agent_end = socket.socketpair()
@@ -142,7 +142,7 @@ class Machine:
                 return hello.result()
             if ended.done() or hello.done():
                 raise _ended_early(self.guest, await ended)
-            raise UnavailableError(
+            raise BootError(
                 f"the guest did not come up within {deadline:.0f} s ({self.guest.accelerator}, {self.guest.board})",
                 "Its console's last words: " + (self.console.strip()[-200:] or "none"),
             )
@@ -183,18 +183,24 @@ class Machine:
         return Ending(Reason.OFF, "" if self._asked else "by itself")
 
 
-def _ended_early(guest: Guest, ending: Ending) -> UnavailableError:
+class BootError(UnavailableError):
+    """A guest that was never there; ``ending`` is None when it just didn't come up in time."""
+
+    def __init__(self, message: str, hint: str = "", ending: Ending | None = None) -> None:
+        super().__init__(message, hint)
+        self.ending = ending
+
+
+def _ended_early(guest: Guest, ending: Ending) -> BootError:
     size = guest.memory // qemu.MIB
+    little = f"A guest of {size} MiB may have too little memory: give it 128 MiB or more."
     match ending.reason:
         case Reason.PANIC:
-            return UnavailableError(
-                f"the guest's kernel gave up while booting: {ending.words}",
-                f"With {size} MiB it may have had too little memory: give it 128 MiB or more.",
-            )
+            return BootError(f"the guest's kernel gave up while booting: {ending.words}", little, ending)
         case Reason.KILLED:
-            return UnavailableError(
-                f"the guest was killed while booting ({ending.words})", f"Has the host {size} MiB to spare?"
-            )
+            words = f"the guest was killed while booting ({ending.words})"
+            return BootError(words, f"Has the host {size} MiB to spare?", ending)
         case Reason.FAILED:
-            return UnavailableError(f"QEMU could not run the guest: {ending.words}", "Look at: contlab vm status")
-    return UnavailableError(f"a guest of {size} MiB ended while booting", "Give it 128 MiB or more.")
+            return BootError(f"QEMU could not run the guest: {ending.words}", "Look at: contlab vm status", ending)
+        case Reason.OFF:
+            return BootError("the guest ended while booting", little, ending)
