@@ -85,5 +85,4 @@ def _table(rows: Iterable[tuple[str, str, str, str]]) -> Iterator[str]:
         lines = textwrap.wrap(reason, width) or [""]
         yield f"{MARKS[status]} {name:<{names}}  {status:<{statuses}}  {lines[0]}".rstrip()
         yield from (" " * margin + line for line in lines[1:])
-        if fix:  # never folded: it is to be copied
-            yield " " * margin + f"→ {fix}"
+        yield from (" " * margin + f"→ {line}" for line in fix.splitlines())  # never folded: it is to be copied

@@ -12,8 +12,10 @@ from typing import NamedTuple
 from contlab import paths
 from contlab.doctor.finding import Finding, Verdict, missing, ok, reduced
 from contlab.doctor.host import Host
+from contlab.errors import UnavailableError
 from contlab.linux.flags import CAP, NAMESPACE_FLAGS
 from contlab.linux.hierarchies import Mode, parse_proc_cgroups
+from contlab.vm import kernel
 
 _KVM_GET_API_VERSION = 0xAE00
 """ioctl of <linux/kvm.h>; its answer has been 12 since Linux 2.6.22."""
@@ -188,13 +190,11 @@ def _qemu(host: Host) -> Verdict:
 
 @_probe("kernel-image", "a kernel that a guest can boot")
 def _kernel_image(host: Host) -> Verdict:
-    named = host.environment.get("CONTLAB_KERNEL", "")
-    images = [host.at(named)] if named else sorted(host.at("/boot").glob("vmlinuz-*"))
-    if readable := [image for image in images if os.access(image, os.R_OK)]:
-        return ok(str(readable[-1]))
-    if images:
-        return missing(f"{images[-1]} is not readable", f"sudo chmod a+r {images[-1]}")
-    return missing("no /boot/vmlinuz-*, and CONTLAB_KERNEL names none", "export CONTLAB_KERNEL=/path/to/vmlinuz")
+    try:
+        found = kernel.find(host.root)
+    except UnavailableError as error:
+        return missing(error.message, error.hint)
+    return ok(f"{found.path}, {found.release}")
 
 
 @_probe("kvm", "guests run on the processor itself")
