@@ -43,24 +43,22 @@ class TraceWriter:
         try:
             self._file = path.open("wb", buffering=0)
         except OSError as error:
-            raise TraceError(
-                f"{path} can't be written: {error.strerror}", "Choose another file, or make its folder."
-            ) from None
+            raise _unwritable(path, error.strerror, "Choose another file, or make its folder.") from None
         self._path = path
         self._encoder = msgspec.json.Encoder()
         self.write(header)
 
     def write(self, item: msgspec.Struct) -> None:
-        """One item, one line; TraceError when the disk takes no more."""
+        """One item, one line; TraceError when the disk takes no more, and then the recording is closed."""
         line = self._encoder.encode(item) + b"\n"
+        reason: str | None = "no space left"
         try:
-            written = self._file.write(line)
+            if self._file.write(line) == len(line):
+                return
         except OSError as error:
-            raise TraceError(
-                f"{self._path} can't be written: {error.strerror}", "Make room, then record anew."
-            ) from None
-        if written != len(line):
-            raise TraceError(f"{self._path} can't be written: no space left", "Make room, then record anew.")
+            reason = error.strerror
+        self.close()
+        raise _unwritable(self._path, reason, "Make room, then record anew.")
 
     def close(self) -> None:
         """May be called twice."""
@@ -114,6 +112,10 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
             yield from enumerate(file, 1)
     except OSError as error:
         raise TraceError(f"{path} can't be read: {error.strerror}", "Check the file's name.") from None
+
+
+def _unwritable(path: Path, reason: str | None, hint: str) -> TraceError:
+    return TraceError(f"{path} can't be written: {reason}", hint)
 
 
 class _Mark(msgspec.Struct):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from ipaddress import IPv4Address
 
 from contlab.linux.mountinfo import MountInfo, covered, parse_mountinfo
@@ -70,7 +71,7 @@ class NamespaceReader:
         """
         inodes = self._links(str(pid))
         if not inodes:
-            raise ProcessLookupError(f"process {pid} has exited")
+            raise ProcessLookupError(errno.ESRCH, f"process {pid} has exited")
         own = {kind for kind, inode in inodes.items() if self._own.get(kind) != inode}
         uid_map = parse_id_map(self._source.read(f"/proc/{pid}/uid_map"))
         return NamespaceSet(
