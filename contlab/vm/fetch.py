@@ -131,7 +131,10 @@ def _unpack(chosen: Packaging, file: Path, place: Path) -> Path:
     image = place / "vmlinuz"
     with _process(chosen.open(file.name), str(place)) as process:
         stream = cast(BinaryIO, process.stdout)
-        content = _from_tar(stream) if chosen.archive == "tar" else _from_cpio(stream)
+        try:
+            content = _from_tar(stream) if chosen.archive == "tar" else _from_cpio(stream)
+        except (tarfile.TarError, ValueError) as error:
+            raise ContlabError(f"{file.name} is damaged: {error}", "Download it again.") from error
         if content is None:
             raise ContlabError(f"{file.name} has no kernel image in it", "Name one: CONTLAB_KERNEL=/path/to/vmlinuz")
         image.write_bytes(content)

@@ -73,9 +73,9 @@ def entries(root: Path) -> Iterator[Entry]:
 
 def extra(scripts: dict[str, bytes]) -> Iterator[Entry]:
     """What a guest has beside the tree: the scripts, and the console that the kernel opens for its first process."""
+    for name in ("dev", "lib", "lib/contlab"):
+        yield cpio.directory(name)
     yield cpio.character("dev/console", 5, 1)
-    for directory in sorted({os.path.dirname(name) for name in scripts} - {""}):  # noqa: PTH120
-        yield cpio.directory(directory)
     for name, content in scripts.items():
         yield cpio.file(name, content, 0o755)
 

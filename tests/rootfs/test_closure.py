@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -121,7 +122,7 @@ def test_it_prints_as_ldd_does():
     assert Closure().ldd() == "\tstatically linked"
 
 
-@pytest.mark.parametrize("name", ["ls", "bash", "ps", "ip", "mount", "find", "awk", "grep"])
+@pytest.mark.parametrize("name", ["ls", "bash", "find", "grep", sys.executable])
 def test_this_hosts_programs_need_what_ldd_says(name):
     path = host.program(name)
     assert path is not None, f"the host has no {name}"

@@ -1,7 +1,7 @@
 """Layouts: symbolic links are followed inside the tree only."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contlab.errors import RootfsError
@@ -67,6 +67,7 @@ part = st.sampled_from(["a", "b", "..", ".", "", "c d", "e\nf"])
 path = st.lists(part, max_size=5).map("/".join)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(path, st.one_of(st.just(FILE), st.just(Directory()), path.map(Link))), max_size=12))
 def test_no_entry_is_ever_named_by_a_link_or_by_dots(entries):
     layout = Layout()

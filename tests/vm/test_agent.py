@@ -1,0 +1,144 @@
+"""The agent: the very script that runs in a guest, here as a process of the host, and contlab's end of the line."""
+
+import asyncio
+import errno
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+from contlab.errors import UnavailableError
+from contlab.observe.processes import parse_stat
+from contlab.rootfs import build, recipe
+from contlab.vm import agent as agents
+from contlab.vm import wire
+from contlab.vm.agent import Agent
+from contlab.vm.picture import Picture
+
+SCRIPT = Path(agents.__file__).parent / "guest" / "agent"
+
+needs_busybox = pytest.mark.skipif(shutil.which("busybox") is None, reason="needs busybox, which runs the agent")
+
+
+@pytest.fixture
+async def agent(tmp_path):
+    """The script under busybox's shell, with nothing but busybox's commands, on a socket instead of a serial line."""
+    tools = build(recipe("busybox")).path / "bin"
+    ours, theirs = socket.socketpair()
+    process = await asyncio.create_subprocess_exec(
+        tools / "sh", SCRIPT, stdin=theirs, stdout=theirs,
+        env={"PATH": str(tools), "CONTLAB_WORK": str(tmp_path / "work")},
+    )  # fmt: skip
+    theirs.close()
+    reader, writer = await asyncio.open_connection(sock=ours)
+    made = Agent(reader, writer)
+    assert await made.hello() == os.uname().release
+    yield made
+    writer.close()
+    await writer.wait_closed()
+    await process.wait()
+
+
+@needs_busybox
+async def test_files_links_and_patterns_are_read_and_what_is_not_there_is_left_out(agent, tmp_path):
+    (tmp_path / "a b").write_bytes(b"\0\xff\n")
+    (tmp_path / "link").symlink_to("a b")
+    picture = await agent.read(f"{tmp_path}/*", "/proc/self/st[a]t", "/proc/nope")
+    assert picture.read(f"{tmp_path}/a b") == b"\0\xff\n"
+    assert picture.readlink(f"{tmp_path}/link") == "a b"
+    assert parse_stat(picture.read("/proc/self/stat")).comm == "cp"
+    assert picture.listdir(str(tmp_path)) == ["a b", "link"]
+
+
+@needs_busybox
+async def test_a_directory_is_listed_with_odd_names(agent, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("a\nb", ".hidden", "-n"):
+        (tmp_path / "in" / name).touch()
+    assert await agent.list(str(tmp_path / "in")) == ["-n", ".hidden", "a\nb"]
+    with pytest.raises(UnavailableError, match="can't list /nope: no directory"):
+        await agent.list("/nope")
+
+
+@needs_busybox
+async def test_a_command_runs_to_its_end_with_all_that_it_printed(agent):
+    pieces = []
+    ran = await agent.run("printf 'a\\000b'; echo oh >&2; exit 3", on_output=pieces.append)
+    assert (ran.exit_code, ran.output, ran.timed_out) == (3, b"a\0boh\n", False)
+    assert b"".join(pieces) == ran.output
+
+
+@needs_busybox
+async def test_a_command_that_takes_too_long_is_killed_with_what_it_started(agent, tmp_path):
+    pid_file = tmp_path / "pid"
+    ran = await agent.run(f"sleep 1000 & echo $! > {pid_file}; echo begun; wait", limit=0.3)
+    assert (ran.exit_code, ran.timed_out) == (137, True)
+    assert ran.output.startswith(b"begun\n")
+    started = Path(f"/proc/{int(pid_file.read_text())}/stat")
+    async with asyncio.timeout(5):
+        while started.exists() and parse_stat(started.read_bytes()).state not in "ZX":
+            await asyncio.sleep(0.01)
+
+
+@needs_busybox
+async def test_of_endless_output_the_first_mebibyte_is_kept_and_the_command_goes_on(agent):
+    ran = await agent.run("head -c 3000000 /dev/zero; exit 4", limit=20)
+    assert (ran.exit_code, len(ran.output)) == (4, 1 << 20)
+
+
+@needs_busybox
+async def test_files_are_read_while_a_command_runs(agent):
+    running = asyncio.create_task(agent.run("sleep 0.5; echo done"))
+    picture = await agent.read("/proc/self/stat")
+    assert not running.done()
+    assert picture.read("/proc/self/stat")
+    assert (await running).output == b"done\n"
+
+
+@pytest.fixture
+async def line():
+    """contlab's end, and the other end to play a guest on."""
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    reader, writer = await asyncio.open_connection(sock=ours)
+    yield Agent(reader, writer), theirs
+    theirs.close()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_guest_that_goes_is_said_to_be_gone(line):
+    agent, guest = line
+    asking = asyncio.create_task(agent.read("/x"))
+    await asyncio.get_running_loop().sock_recv(guest, 100)
+    guest.close()
+    with pytest.raises(UnavailableError, match="the guest is gone"):
+        await asking
+
+
+async def test_a_guest_that_does_not_answer_is_given_up_and_its_late_answer_dropped(line, monkeypatch):
+    agent, guest = line
+    monkeypatch.setattr(agents, "ANSWER", 0.05)
+    with pytest.raises(UnavailableError, match="did not answer"):
+        await agent.list("/late")
+    monkeypatch.setattr(agents, "ANSWER", 5)
+    guest.sendall(b"contlab1 1 0 4\nlatecontlab1 2 0 6\n./now\0")
+    assert await agent.list("/now") == ["now"]
+
+
+async def test_a_damaged_archive_is_an_error_in_words(line):
+    agent, guest = line
+    guest.sendall(b"contlab1 1 0 5\nshort")
+    with pytest.raises(UnavailableError, match="came damaged"):
+        await agent.read("/x")
+
+
+def test_a_picture_answers_like_a_file_system():
+    empty = b"070701" + b"%08X" % 0 * 11 + b"%08X" % 11 + b"%08X" % 0 + wire.__name__[:0].encode()
+    picture = Picture(empty + b"TRAILER!!!\0" + bytes(3))
+    with pytest.raises(OSError, match="No such file") as caught:
+        picture.read("/proc/1/stat")
+    assert caught.value.errno == errno.ENOENT
+    assert picture.listdir("/") == []

@@ -1,0 +1,44 @@
+"""QEMU's command line, and what is tried in which order."""
+
+from pathlib import Path
+
+from contlab.vm import qemu
+from contlab.vm.qemu import MIB, Accelerator, Board, Guest
+
+GUEST = Guest(Path("/k"), Path("/i"), memory=128 * MIB)
+
+
+def test_the_command_line_of_a_guest():
+    words = qemu.command(GUEST, 5, 7)
+    assert words[0] == "qemu-system-x86_64"
+    line = " ".join(words)
+    for part in (
+        "-M microvm,acpi=off -accel tcg -cpu max -m 128M -smp 1",
+        "-chardev socket,id=console,fd=5 -serial chardev:console",
+        "-chardev socket,id=agent,fd=7 -device isa-serial,chardev=agent,index=1",
+        "-kernel /k -initrd /i -append console=ttyS0 quiet panic=-1 reboot=t rdinit=/init contlab.port=ttyS1",
+    ):
+        assert part in line
+    assert "-no-reboot" in words
+
+
+def test_kernel_arguments_are_one_word_of_the_command_line():
+    words = qemu.command(Guest(Path("/k"), Path("/i"), arguments=("a=1", "b")), 5, 7)
+    assert words[words.index("-append") + 1].endswith(" a=1 b")
+
+
+def test_the_processor_is_tried_before_emulation_and_microvm_before_a_pc():
+    tried = [(guest.accelerator, guest.board) for guest in qemu.attempts(GUEST, kvm=True)]
+    assert tried == [
+        (Accelerator.KVM, Board.MICROVM),
+        (Accelerator.KVM, Board.PC),
+        (Accelerator.TCG, Board.MICROVM),
+        (Accelerator.TCG, Board.PC),
+    ]
+    assert [guest.accelerator for guest in qemu.attempts(GUEST, kvm=False)] == [Accelerator.TCG, Accelerator.TCG]
+
+
+def test_a_panic_is_found_on_the_console():
+    console = "[    1.2] Kernel panic - not syncing: System is deadlocked on memory\r\n[    1.3] CPU: 0"
+    assert qemu.panic(console) == "System is deadlocked on memory"
+    assert qemu.panic("all is well") is None
