@@ -1,1 +1,1 @@
-"""TODO."""
+"""Watching a container (or a guest): kernel files in, frozen snapshots out. Nothing here changes anything."""
