@@ -151,13 +151,15 @@ class GaugeReader:
         name = _LIMITED[controller]
         files = LIMITS[tree.version][name].files
         least, holder = float("inf"), ""
-        while directory.startswith(tree.mount_point):
+        while len(directory) > 1:
             contents = {file: read_or_none(self._source, f"{directory}/{file}") for file in files}
             given = {file: raw for file, raw in contents.items() if raw is not None}
             if len(given) == len(files):  # the root of a v2 tree has no limits
                 limit = read_limit(tree.version, name, given)
                 if limit is not None and limit < least:
                     least, holder = limit, directory
+            if directory == tree.mount_point:
+                break
             directory = dirname(directory)
         return holder
 
