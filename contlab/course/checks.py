@@ -27,8 +27,9 @@ BETWEEN_FACTS = frozenset({"same_as", "differs_from"})
 
 
 def checks(table: dict[str, Any], places: Places, at: Path = ()) -> tuple[Check, ...]:
-    """``tenant.pids.count = { ge = 1, le = 2 }`` is two checks; a bare value means ``eq``."""
-    return tuple(_walk(table, places, at, ()))
+    """``tenant.pids.count = { ge = 1, le = 2 }`` is two checks; a bare value means ``eq``. In the file's order."""
+    # TOML gathers the keys of one table, wherever they stood.
+    return tuple(sorted(_walk(table, places, at, ()), key=lambda check: check.line))
 
 
 def _walk(table: dict[str, Any], places: Places, at: Path, fact: tuple[str, ...]) -> Iterator[Check]:

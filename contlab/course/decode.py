@@ -52,7 +52,7 @@ def _report(error: str, places: Places, mistakes: Mistakes, at: tuple[str | int,
     match = _AT.fullmatch(error)
     message, path = (match[1], _path(match[2] or "")) if match else (error, ())
     line = places.line(*at, *path)
-    where = ".".join(str(part) for part in path if isinstance(part, str))
+    where = ".".join(part for part in (*at, *path) if isinstance(part, str))
     if found := re.search(r"unknown field `(.*)`", message):
         key = found[1]
         fields = NESTED[where].__struct_fields__ if where in NESTED else ()

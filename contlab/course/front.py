@@ -39,9 +39,10 @@ def front_matter(text: str, line: int, mistakes: Mistakes) -> dict[str, Any]:
     ``line`` is that of the first line between the dashes.
     """
     places = YamlPlaces(text, line)
-    raw = _yaml(text, line, mistakes)
-    table = unknown_keys(raw, KEYS, places, mistakes)
     values: dict[str, Any] = {"id": "", "title": "", "minutes": 0}
+    if (raw := _yaml(text, line, mistakes)) is None:
+        return values
+    table = unknown_keys(raw, KEYS, places, mistakes)
     for key, type_ in (("id", str), ("title", str), ("minutes", int)):
         if key not in table:
             mistakes.add(max(line - 1, 1), f"the front matter needs `{key}`")
@@ -66,19 +67,19 @@ def front_matter(text: str, line: int, mistakes: Mistakes) -> dict[str, Any]:
     return values
 
 
-def _yaml(text: str, line: int, mistakes: Mistakes) -> dict[str, Any]:
+def _yaml(text: str, line: int, mistakes: Mistakes) -> dict[str, Any] | None:
     try:
         raw = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or "it can't be read"
         mistakes.add(line + (mark.line if mark else 0), f"the front matter is not YAML: {reason}")
-        return {}
+        return None
     if raw is None:
         return {}
     if not isinstance(raw, dict):
         mistakes.add(line, "the front matter must be `key: value` lines")
-        return {}
+        return None
     return {str(key): value for key, value in raw.items()}
 
 

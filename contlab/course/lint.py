@@ -110,7 +110,7 @@ class _Lint:
             self.mistakes.add(step.of(Hint)[0].line, f"hints come in the order {', '.join(RUNGS)}")
 
     def _container(self, container: Container) -> None:
-        self._name(container.name, container.line, self.runs)
+        self._name(container.name, container.line, ())  # a name that a run has too is the run's mistake
         rootfs = container.spec.rootfs
         if not rootfs.startswith("/") and rootfs not in recipe_names():
             self.mistakes.unknown(container.line, "rootfs recipe", rootfs, recipe_names())
