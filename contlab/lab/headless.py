@@ -100,8 +100,10 @@ async def play(
                 yield told
             session.advance()
     finally:
-        await lab.close()
-        await listening
+        try:
+            await lab.close()
+        finally:
+            await listening
     yield Ended(lesson.id, passed, failed, lab.recorded)
 
 

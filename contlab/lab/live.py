@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import time
@@ -16,10 +15,10 @@ import msgspec
 from contlab.course.facts import FactContext, RunResult
 from contlab.course.lesson import Container, Lesson, Run, Step
 from contlab.course.variables import LAB, pid_variable
-from contlab.errors import ContlabError, RuntimeFailure
+from contlab.errors import ContlabError, RuntimeFailure, TraceError
 from contlab.lab.output import OutputReader
 from contlab.lab.protocol import Happened, News, Output, Sampled, Trouble
-from contlab.lab.record import Began, Entered, Finished, Opened, Recorder
+from contlab.lab.record import Began, Entered, Finished, Item, Looked, Opened, Recorder, Settled
 from contlab.observe.host import host_facts
 from contlab.observe.sampler import Sampler, Target
 from contlab.observe.snapshot import Snapshot
@@ -46,6 +45,10 @@ class Inhabitant:
         self.stdin = stdin
         """Writing end of its first process's stdin, held open: a shell that reads from it waits, and lives."""
 
+    def heard_by(self, reader: OutputReader) -> None:
+        """A further command prints to ``reader``; those that came to their end are dropped."""
+        self.readers = [*(one for one in self.readers if one.open), reader]
+
     def close(self) -> None:
         """Let go of its pipes."""
         for reader in self.readers:
@@ -70,6 +73,8 @@ class LiveLab:
         self._queue: asyncio.Queue[News | None] = asyncio.Queue()
         self._current: Execution | None = None
         self._sampling: asyncio.Task[None] | None = None
+        self._unrecorded: TraceError | None = None
+        """Why the recording broke off."""
         self._one_at_a_time = asyncio.Lock()
         self._closed = False
 
@@ -81,14 +86,14 @@ class LiveLab:
         """
         host = await asyncio.to_thread(host_facts, HostSource())
         lab = cls(lesson, Recorder(record, lesson, host.kernel))
-        lab._recorder.write(Opened(lesson.id, host.kernel, host.hostname))
         lab._runtime.listen(lab._heard)
         try:
+            lab._recorder.write(Opened(lesson.id, host.kernel, host.hostname))
             await lab._runtime.start()
             await lab._runtime.group(MACHINE, lesson.machine)
             await asyncio.to_thread(Path(lab._folder).mkdir)
         except BaseException:
-            await lab._runtime.close()
+            await lab.close()
             raise
         lab._sampling = asyncio.create_task(lab._sample_on())
         return lab
@@ -97,11 +102,12 @@ class LiveLab:
 
     async def enter(self, step: Step) -> None:
         """Open the step's containers; one of the same name is replaced."""
-        self._recorder.write(Entered(step.slug))
+        self._note(Entered(step.slug))
         for block in step.of(Container):
             await self._remove(block.name)
             await self._place(block)
         await self._tell_sample()
+        self._note(Settled())
 
     async def run(self, run: Run) -> RunResult:
         """One command in its container, to its end or its time limit."""
@@ -109,11 +115,11 @@ class LiveLab:
         if inhabitant is None:
             raise RuntimeFailure(f"the container {run.container} is not open", "Restart the step.")
         reader = OutputReader(lambda text: self._put(Output(run.name, text)))
-        inhabitant.readers.append(reader)
+        inhabitant.heard_by(reader)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         command = ("/bin/sh", "-c", run.command)
         begun = time.monotonic()
-        self._recorder.write(Began(run.name))
+        self._note(Began(run.name))
         try:
             stdio = (null, reader.write_fd, reader.write_fd)
             execution = await inhabitant.running.exec(command, stdio, self._environment())
@@ -121,8 +127,10 @@ class LiveLab:
             os.close(null)
             reader.child_has_it()
         self._current = execution
-        exited, timed_out = await self._finish(execution, run.timeout)
-        self._current = None
+        try:
+            exited, timed_out = await self._finish(execution, run.timeout)
+        finally:
+            self._current = None
         reader.drain()
         result = RunResult(
             name=run.name,
@@ -134,8 +142,8 @@ class LiveLab:
             timed_out=timed_out,
         )
         self._results[run.name] = result
-        self._recorder.write(Finished(result))
         await self._tell_sample()
+        self._note(Finished(result))
         return result
 
     async def facts(self) -> FactContext:
@@ -143,6 +151,7 @@ class LiveLab:
         host = await asyncio.to_thread(host_facts, self._source)
         snapshots = await self._sample()
         self._put(Sampled(snapshots))  # what is judged by is also what is seen
+        self._note(Looked())
         return FactContext(
             snapshots=snapshots,
             runs=dict(self._results),
@@ -161,20 +170,25 @@ class LiveLab:
             await self._current.signal(signal.SIGKILL, group=True)
 
     async def close(self) -> None:
-        """End everything; returns when nothing is left."""
+        """End everything; returns when nothing is left. TraceError when not all could be recorded."""
         if self._closed:
             return
         self._closed = True
-        if self._sampling is not None:
-            self._sampling.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sampling
-        await self._runtime.close()
-        for inhabitant in self._inhabitants.values():
-            inhabitant.close()
-        self._inhabitants.clear()
-        self._recorder.close()
-        self._queue.put_nowait(None)
+        try:
+            if self._sampling is not None:
+                self._sampling.cancel()
+                await asyncio.wait((self._sampling,))
+            await self._runtime.close()
+        finally:
+            for inhabitant in self._inhabitants.values():
+                inhabitant.close()
+            self._inhabitants.clear()
+            self._recorder.close()
+            self._queue.put_nowait(None)
+        if self._sampling is not None and not self._sampling.cancelled():
+            self._sampling.result()  # a mistake in it is not swallowed
+        if self._unrecorded is not None:
+            raise self._unrecorded
 
     # --- containers -------------------------------------------------------------------------------------------------
 
@@ -225,7 +239,7 @@ class LiveLab:
     async def _sample(self) -> dict[str, Snapshot]:
         """All containers now. Samplers remember the previous look for their rates, so one caller at a time."""
         async with self._one_at_a_time:
-            for name, inhabitant in self._inhabitants.items():
+            for name, inhabitant in list(self._inhabitants.items()):
                 hostname = await self._runtime.hostname(name)
                 inhabitant.sampler.target = replace(inhabitant.sampler.target, hostname=hostname)
             samplers = {name: inhabitant.sampler for name, inhabitant in self._inhabitants.items()}
@@ -248,8 +262,18 @@ class LiveLab:
             self._put(Happened(event))
 
     def _put(self, item: News) -> None:
-        self._recorder.write(item)
+        self._note(item)
         self._queue.put_nowait(item)
+
+    def _note(self, item: Item) -> None:
+        """Into the recording. A disk that takes no more ends the recording, not the lesson."""
+        try:
+            self._recorder.write(item)
+        except TraceError as error:
+            self._recorder.close()
+            self._recorder = Recorder(None, self._lesson)
+            self._unrecorded = error
+            self._put(Trouble(error.message, error.hint))
 
 
 def _look(samplers: dict[str, Sampler]) -> dict[str, Snapshot]:

@@ -16,10 +16,14 @@ INTERVAL = 0.05
 
 
 class OutputReader:
-    """The reading end of a pipe on the event loop. ``write_fd`` goes to the child; close it here after that."""
+    """The reading end of a pipe on the event loop. ``write_fd`` goes to the child; close it here after that.
 
-    def __init__(self, passed_on: Callable[[str], None]) -> None:
+    ``whole``: leave nothing out; whoever prints waits for ``passed_on``, as on any full pipe.
+    """
+
+    def __init__(self, passed_on: Callable[[str], None], *, whole: bool = False) -> None:
         self._passed_on = passed_on
+        self._whole = whole
         self._loop = asyncio.get_running_loop()
         self._read_fd, self.write_fd = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._read_fd, False)
@@ -27,7 +31,8 @@ class OutputReader:
         self._pending = ""
         self._left_out = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._open = True
+        self.open = True
+        """There may be more to read."""
         self.kept = ""
         """The last ``KEPT`` characters."""
         self._loop.add_reader(self._read_fd, self._readable)
@@ -43,22 +48,22 @@ class OutputReader:
 
     def close(self) -> None:
         """Stop reading."""
-        if self._open:
-            self._open = False
+        if self.open:
+            self.open = False
             self._loop.remove_reader(self._read_fd)
             os.close(self._read_fd)
+            self._take(self._decoder.decode(b"", final=True))
             self._flush()
 
     def _readable(self, limit: int = 1 << 20) -> None:
         """At most ``limit`` bytes at a time, so that a flood does not keep the loop from its other work."""
         taken = 0
-        while self._open and taken < limit:
+        while self.open and taken < limit:
             try:
                 data = os.read(self._read_fd, 1 << 16)
             except BlockingIOError:
                 return
             if not data:
-                self._take(self._decoder.decode(b"", final=True))
                 self.close()
                 return
             taken += len(data)
@@ -67,7 +72,9 @@ class OutputReader:
     def _take(self, text: str) -> None:
         self.kept = (self.kept + text)[-KEPT:]
         self._pending += text
-        if len(self._pending) > SHOWN:
+        if self._whole and len(self._pending) > SHOWN:
+            self._flush()
+        elif len(self._pending) > SHOWN:
             self._left_out += len(self._pending) - SHOWN
             self._pending = self._pending[-SHOWN:]
         if self._timer is None and self._pending:

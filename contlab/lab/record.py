@@ -2,7 +2,8 @@
 
 ::
 
-    Opened  (Entered  (told)*  (Began  (told)*  Finished)*  (told)*)*        told: Output | Sampled | Happened | Trouble
+    Opened (call | told)*          call: Entered told* Settled | Began told* Finished | Looked
+                                   told: Output | Sampled | Happened | Trouble
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ class Entered(msgspec.Struct, frozen=True, tag="entered"):
     """Its slug."""
 
 
+class Settled(msgspec.Struct, frozen=True, tag="settled"):
+    """Its containers run. What is told from here on happened while nobody asked for anything."""
+
+
 class Began(msgspec.Struct, frozen=True, tag="began"):
     """A run begins."""
 
@@ -49,7 +54,11 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
     result: RunResult
 
 
-Item = Opened | Entered | Began | Finished | Output | Sampled | Happened | Trouble
+class Looked(msgspec.Struct, frozen=True, tag="looked"):
+    """The facts were asked for: they are those of the last sample."""
+
+
+Item = Opened | Entered | Settled | Began | Finished | Looked | Output | Sampled | Happened | Trouble
 
 
 class Entry(msgspec.Struct, frozen=True):

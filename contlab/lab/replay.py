@@ -10,12 +10,12 @@ from contlab.course.facts import FactContext, RunResult
 from contlab.course.lesson import Lesson, Run, Step
 from contlab.errors import TraceError
 from contlab.lab.protocol import News, Sampled
-from contlab.lab.record import Began, Entered, Entry, Finished, Opened, decoder, told
+from contlab.lab.record import Began, Entered, Entry, Finished, Item, Looked, Opened, Settled, decoder, told
 from contlab.observe.snapshot import Snapshot
 from contlab.observe.trace import read_trace
 
 LONGEST_PAUSE = 1.0
-"""Seconds: a recording's longer pauses (somebody was reading) are cut to this."""
+"""Seconds: a recording's longer pauses are cut to this. What happened between two calls takes no time at all."""
 
 
 class ReplayLab:
@@ -24,11 +24,22 @@ class ReplayLab:
     recorded = True
 
     def __init__(self, path: Path, lesson: Lesson, speed: float = 1.0) -> None:
-        """Read it all; TraceError when it is damaged or of another lesson. ``speed`` 0 waits for nothing."""
+        """Read it all; TraceError when it is no recording of this lesson. ``speed`` 0 waits for nothing.
+
+        One that is damaged answers until the damage, and then says what it is.
+        """
         self._path = path
-        self._entries: list[Entry] = list(read_trace(path, decoder))
+        self._entries: list[Entry] = []
+        self._damage: TraceError | None = None
+        try:
+            self._entries.extend(read_trace(path, decoder))
+        except TraceError as error:
+            if not self._entries:
+                raise
+            self._damage = error
         self._speed = speed
-        self._at = 0
+        self._at = 1
+        """The entry that comes next."""
         self._snapshots: dict[str, Snapshot] = {}
         self._results: dict[str, RunResult] = {}
         self._queue: asyncio.Queue[News | None] = asyncio.Queue()
@@ -44,11 +55,14 @@ class ReplayLab:
         self._opened = opened
 
     async def enter(self, step: Step) -> None:
-        """Go to where the step was entered, and play until its first run."""
-        for place, entry in enumerate(self._entries):
-            if entry.item == Entered(step.slug):
+        """Play how the step was opened."""
+        entered = Entered(step.slug)
+        for place in (*range(self._at, len(self._entries)), *range(1, self._at)):
+            if self._entries[place].item == entered:
                 self._at = place + 1
                 await self._play()
+                if self._next() == Settled():
+                    self._at += 1
                 return
         raise self._lacks(f"the step “{step.title}”")
 
@@ -59,19 +73,25 @@ class ReplayLab:
             if isinstance(item, Entered):
                 break
             if item == Began(run.name):
-                self._at = place + 1
+                self._catch_up(place)
+                self._at += 1
                 await self._play()
-                finished = self._entries[self._at].item if self._at < len(self._entries) else None
-                if not isinstance(finished, Finished):
+                if not isinstance(finished := self._next(), Finished):
                     break
                 self._at += 1
                 self._results[run.name] = finished.result
-                await self._play()
                 return finished.result
         raise self._lacks(f"the run {run.name}")
 
     async def facts(self) -> FactContext:
-        """As they were then."""
+        """As they were when they were asked for then."""
+        for place in range(self._at, len(self._entries)):
+            item = self._entries[place].item
+            if told(item) is None:
+                if isinstance(item, Looked):
+                    self._catch_up(place)
+                    self._at += 1
+                break
         return FactContext(
             snapshots=dict(self._snapshots),
             runs=dict(self._results),
@@ -93,17 +113,28 @@ class ReplayLab:
         self._stop.set()
         self._queue.put_nowait(None)
 
+    def _next(self) -> Item | None:
+        return self._entries[self._at].item if self._at < len(self._entries) else None
+
     async def _play(self) -> None:
-        """Tell what follows, up to the next mark."""
+        """Tell what follows, up to the next mark, at the pace of then."""
         self._stop.clear()
-        last = self._entries[self._at - 1].at
-        while self._at < len(self._entries) and (item := told(self._entries[self._at].item)) is not None:
-            await self._pause(self._entries[self._at].at - last)
-            last = self._entries[self._at].at
-            if isinstance(item, Sampled):
-                self._snapshots = item.snapshots
-            self._queue.put_nowait(item)
+        while (item := self._next()) is not None and (news := told(item)) is not None:
+            await self._pause(self._entries[self._at].at - self._entries[self._at - 1].at)
+            self._tell(news)
             self._at += 1
+
+    def _catch_up(self, place: int) -> None:
+        """Tell at once what happened up to ``place`` while nobody asked for anything."""
+        for entry in self._entries[self._at : place]:
+            if (news := told(entry.item)) is not None:
+                self._tell(news)
+        self._at = place
+
+    def _tell(self, news: News) -> None:
+        if isinstance(news, Sampled):
+            self._snapshots = news.snapshots
+        self._queue.put_nowait(news)
 
     async def _pause(self, seconds: float) -> None:
         if self._speed and seconds > 0:
@@ -113,7 +144,7 @@ class ReplayLab:
                 return
 
     def _lacks(self, what: str) -> TraceError:
-        return TraceError(
+        return self._damage or TraceError(
             f"{self._path} does not hold {what}: the lesson has changed since, or the recording stopped before it",
             f"Record anew: contlab run {self._opened.lesson} --record FILE",
         )
