@@ -98,6 +98,10 @@ class Note(msgspec.Struct, frozen=True):
 
 def find_properties(data: bytes) -> tuple[int, int]:
     """Where a note's properties begin and end; (0, 0) when it has none."""
+    if data.startswith(b"---\n"):  # as nearly every note has them
+        end = data.find(b"\n---", 3) + 1
+        if end and data.startswith(b"\n", end + 3):
+            return 4, end
     found = _FRONTMATTER.match(data)
     return found.span(1) if found else (0, 0)
 

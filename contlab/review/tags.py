@@ -15,9 +15,10 @@ from contlab.review.note import Note
 from contlab.review.prose import is_prose
 
 _TAG = re.compile(r"#[^\u2000-\u206F\u2E00-\u2E7F'!\"#$%&()*+,.:;<=>?@^`{|}~\[\]\\\s]+")
-_PROPERTY = re.compile(r"^tags?[ \t]*:[ \t]*([^\r\n]*)((?:\r?\n[ \t]*-[ \t]+[^\r\n]*)*)", re.MULTILINE | re.IGNORECASE)
-_PLAIN = re.compile(r"[^\s\"'#\[\]{},&*!|>%@`:-][^\"'#\[\]{},:]*")
-"""A list item or value that means itself in YAML."""
+_USUAL = re.compile(
+    rb"tags:[ \t]*(?:\r?\n[ \t]*- [^\s\"'#\[\]{},&*!|>%@`:?-][^\r\n\"'#\[\]{},:]*)+(?=\r?\n(?:[^\s-]|---))"
+)
+"""A property ``tags`` as Obsidian writes it: a list of plain words."""
 
 
 def matches(entry: str, tag: str) -> bool:
@@ -34,6 +35,7 @@ class TagFinder:
         forms = {form.encode() for name in names for form in (name, damage(name), repair(name)) if name}
         any_name = b"|".join(re.escape(form) for form in sorted(forms)) or rb"(?!)"
         self._name = re.compile(any_name)
+        self._seen: dict[bytes, tuple[str, ...]] = {}
         self._inline = re.compile(rb"#(?=" + any_name + rb")")
 
     def find(self, data: bytes, start: int, end: int) -> tuple[str, ...]:
@@ -41,21 +43,30 @@ class TagFinder:
 
         In most notes of a large vault the bytes of a tag's name are nowhere, and that is quickly seen.
         """
-        tags = property_tags(data[start:end]) if end and self._name.search(data, start, end) else set[str]()
-        for tag in self._inline.finditer(data, end):
-            tags |= _inline_tag(data, tag.start(), end)
-        return (
-            tuple(entry for entry in self.entries if any(_matches_somehow(entry, tag) for tag in tags)) if tags else ()
-        )
+        if not self.entries:
+            return ()
+        found = self._in_properties(data, start, end) if self._name.search(data, start, end) else ()
+        if self._inline.search(data, end):
+            tags = {text for tag in self._inline.finditer(data, end) for text in _inline_tag(data, tag.start(), end)}
+            found = tuple(entry for entry in self.entries if entry in found or entry in self._entries(tags))
+        return found
+
+    def _in_properties(self, data: bytes, start: int, end: int) -> tuple[str, ...]:
+        """Many notes of a vault have the same lines of tags: each such block is understood once."""
+        at = data.find(b"tag", start, end)
+        usual = _USUAL.match(data, at) if at >= 0 and data[at - 1] == 0x0A else None
+        is_all = usual and data.find(b"tag", usual.end(), end) < 0
+        block = usual[0] if usual and is_all else data[start:end]
+        if (found := self._seen.get(block)) is None:
+            found = self._seen[block] = self._entries(property_tags(block))
+        return found
+
+    def _entries(self, tags: set[str]) -> tuple[str, ...]:
+        return tuple(entry for entry in self.entries if any(_matches_somehow(entry, tag) for tag in tags))
 
 
 def _matches_somehow(entry: str, tag: str) -> bool:
     return matches(entry, tag) or matches(repair(entry), repair(tag))
-
-
-def property_tags(frontmatter: bytes) -> set[str]:
-    """The tags in a note's properties, each with its ``#``."""
-    return {f"#{tag}" for tag in _property_tags(frontmatter.decode(errors="replace"))}
 
 
 def inline_tags(note: Note) -> set[str]:
@@ -78,20 +89,10 @@ def _inline_tag(data: bytes, at: int, body: int) -> set[str]:
     return found if found and is_prose(data, at, body) else set()
 
 
-def _property_tags(frontmatter: str) -> set[str]:
-    tags: set[str] = set()
-    for value, items in _PROPERTY.findall(frontmatter):
-        texts = [value] if value.strip() else []
-        texts += [item.strip().removeprefix("-").strip() for item in items.splitlines() if item.strip()]
-        if not all(_PLAIN.fullmatch(text) for text in texts):
-            return _yaml_tags(frontmatter)
-        tags.update(tag for text in texts for tag in text.split())
-    return tags
-
-
-def _yaml_tags(frontmatter: str) -> set[str]:
+def property_tags(frontmatter: bytes) -> set[str]:
+    """The tags in a note's properties, each with its ``#``; none where they are no valid YAML."""
     try:
-        root = yaml.compose(frontmatter, Loader=yaml.CBaseLoader)
+        root = yaml.compose(frontmatter.decode(errors="replace"), Loader=yaml.CBaseLoader)
     except yaml.YAMLError:
         return set()
     tags: set[str] = set()
@@ -99,5 +100,5 @@ def _yaml_tags(frontmatter: str) -> set[str]:
         if isinstance(key, yaml.ScalarNode) and key.value.lower() in ("tag", "tags"):
             nodes = value.value if isinstance(value, yaml.SequenceNode) else [value]
             texts = [node.value for node in nodes if isinstance(node, yaml.ScalarNode)]
-            tags.update(tag.removeprefix("#") for text in texts for tag in re.split(r"[,\s]+", text) if tag)
+            tags.update("#" + tag.removeprefix("#") for text in texts for tag in re.split(r"[,\s]+", text) if tag)
     return tags

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,10 +30,15 @@ INDEX_VERSION = 1
 SETTLED = 2_000_000_000
 """Nanoseconds: a note changed less long before the scan may change again under the same time stamp."""
 CHUNK = 64
-SLOW = 40e-6
-"""Seconds a note: reading takes longer than this when the disk is asked, and then waiting side by side pays."""
+"""Notes that one thread reads in a row."""
+AHEAD = 64
+"""Chunks read before their notes are looked at: bounds the memory."""
 READERS = 8
+"""Threads that read when the disk has to be asked: waiting side by side pays then, and only then."""
 _LINK = re.compile(rb"\[\[([^\]|#^\r\n]+)|\]\(<?([^)>#\r\n]+?\.md)[)>#]")
+
+
+_File = tuple[str, os.stat_result]
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -114,7 +120,8 @@ def scan(vault: Vault, *, use_index: bool = True, want_links: bool = False) -> S
     known = _load_index(vault) if use_index else {}
     entries: list[Entry] = []
     stale: list[tuple[str, os.stat_result]] = []
-    for name, stat in _walk(vault):
+    unreadable: list[tuple[str, str]] = []
+    for name, stat in _walk(vault, unreadable):
         entry = known.get(name)
         if (
             entry is not None
@@ -124,64 +131,88 @@ def scan(vault: Vault, *, use_index: bool = True, want_links: bool = False) -> S
             entries.append(entry)
         else:
             stale.append((name, stat))
-    unreadable: list[tuple[str, str]] = []
-    entries += _read(vault, stale, want_links, unreadable)
+    entries += _Reader(vault, want_links, unreadable).read(stale)
     entries.sort(key=lambda entry: entry.path)
     if use_index and (stale or len(entries) != len(known)):
         _save_index(vault, began, entries)
     return Scan(tuple(entries), tuple(unreadable), len(stale))
 
 
-def _walk(vault: Vault) -> Iterator[tuple[str, os.stat_result]]:
+def _walk(vault: Vault, unreadable: list[tuple[str, str]]) -> Iterator[_File]:
     """The notes' names and stats; hidden folders, other files and ignored folders are passed over."""
     is_ignored = ignorer(vault.settings.note_folders_to_ignore)
     skip = len(str(vault.root)) + 1
     folders, seen = [str(vault.root)], set[tuple[int, int]]()
     while folders:
-        with os.scandir(folders.pop()) as found:
-            for item in found:
-                if item.name.startswith("."):
-                    continue
-                if item.is_dir():
-                    if item.is_symlink():  # a folder linked into itself would never end
-                        stat = item.stat()
-                        if (stat.st_dev, stat.st_ino) in seen:
-                            continue
-                        seen.add((stat.st_dev, stat.st_ino))
-                    folders.append(item.path)
-                elif item.name.endswith(".md") and item.is_file() and not is_ignored(item.path[skip:]):
-                    yield item.path[skip:], item.stat()
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as found:
+                items = list(found)
+        except OSError as error:
+            unreadable.append((_printable(folder[skip:]), str(error.strerror)))
+            continue
+        for item in items:
+            if item.name.startswith("."):
+                continue
+            if item.is_dir():
+                if item.is_symlink():  # a folder linked into itself would never end
+                    stat = item.stat()
+                    if (stat.st_dev, stat.st_ino) in seen:
+                        continue
+                    seen.add((stat.st_dev, stat.st_ino))
+                folders.append(item.path)
+            elif item.name.endswith(".md") and item.is_file() and not is_ignored(item.path[skip:]):
+                yield item.path[skip:], item.stat()
 
 
-def _read(
-    vault: Vault, files: list[tuple[str, os.stat_result]], want_links: bool, unreadable: list[tuple[str, str]]
-) -> Iterator[Entry]:
-    """Read notes in the order of their inodes, which is near their order on the disk."""
-    files.sort(key=lambda item: item[1].st_ino)
-    finders, root = _Finders(vault.settings), str(vault.root)
+class _Reader:
+    """Reads notes, and what it can't read lists in ``unreadable``."""
 
-    def load(chunk: list[tuple[str, os.stat_result]]) -> list[bytes | OSError]:
-        return [_bytes(f"{root}/{name}", stat.st_size) for name, stat in chunk]
+    def __init__(self, vault: Vault, want_links: bool, unreadable: list[tuple[str, str]]) -> None:
+        self.root, self.want_links, self.unreadable = str(vault.root), want_links, unreadable
+        self.finders = _Finders(vault.settings)
 
-    def entries(chunk: list[tuple[str, os.stat_result]], loaded: list[bytes | OSError]) -> Iterator[Entry]:
+    def read(self, files: list[_File]) -> Iterator[Entry]:
+        """The notes' entries, in any order."""
+        done = 0
+        while done < len(files):
+            asked = _disk_reads()
+            chunk = files[done : done + CHUNK]
+            yield from self.entries(chunk, self.load(chunk))
+            done += CHUNK
+            if _disk_reads() > asked:
+                break
+        rest = sorted(files[done:], key=lambda file: file[1].st_ino)  # near their order on the disk
+        chunks = [rest[at : at + CHUNK] for at in range(0, len(rest), CHUNK)]
+        with ThreadPoolExecutor(READERS) as readers:
+            for at in range(0, len(chunks), AHEAD):
+                ahead = chunks[at : at + AHEAD]
+                for chunk, loaded in zip(ahead, readers.map(self.load, ahead), strict=True):
+                    yield from self.entries(chunk, loaded)
+
+    def load(self, chunk: list[_File]) -> list[bytes | OSError]:
+        """The bytes of some notes, or why they can't be read."""
+        return [_bytes(f"{self.root}/{name}", stat.st_size) for name, stat in chunk]
+
+    def entries(self, chunk: list[_File], loaded: list[bytes | OSError]) -> Iterator[Entry]:
+        """The entries of the notes that could be read."""
         for (name, stat), data in zip(chunk, loaded, strict=True):
-            try:
-                if isinstance(data, OSError):
-                    raise data
-                yield _entry(name, stat, data, finders, want_links)
-            except (OSError, UnicodeError) as error:
-                unreadable.append((os.fsencode(name).decode(errors="replace"), str(error)))
+            if isinstance(data, OSError):
+                self.unreadable.append((_printable(name), str(data.strerror)))
+            elif (shown := _printable(name)) != name:
+                self.unreadable.append((shown, "the file's name is not UTF-8"))
+            else:
+                yield _entry(name, stat, data, self.finders, self.want_links)
 
-    chunks = [files[at : at + CHUNK] for at in range(0, len(files), CHUNK)]
-    while chunks:
-        began = time.perf_counter()
-        loaded = load(chunks[0])
-        if time.perf_counter() - began > SLOW * CHUNK:
-            break
-        yield from entries(chunks.pop(0), loaded)
-    with ThreadPoolExecutor(READERS) as readers:
-        for chunk, loaded in zip(chunks, readers.map(load, chunks), strict=True):
-            yield from entries(chunk, loaded)
+
+def _printable(name: str) -> str:
+    """A file's name without the surrogates that stand for bytes which are no UTF-8."""
+    return name if name.isascii() else os.fsencode(name).decode(errors="replace")
+
+
+def _disk_reads() -> int:
+    """How often this process had the kernel read from a disk, not from its page cache (getrusage(2))."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_inblock
 
 
 def _bytes(path: str, size: int) -> bytes | OSError:
@@ -199,7 +230,6 @@ def _bytes(path: str, size: int) -> bytes | OSError:
 
 
 def _entry(name: str, stat: os.stat_result, data: bytes, finders: _Finders, want_links: bool) -> Entry:
-    name.encode()  # a name that is not UTF-8 can't be kept nor shown: the caller lists it
     start, end = note.find_properties(data)
     found = note.find_schedule(data, start, end)
     schedule, broken = (None, found.why) if isinstance(found, BrokenSchedule) else (found, "")

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contlab.review.note import BOM, BrokenSchedule, Schedule, parse, parse_date, reschedule
+from contlab.review.note import (
+    _FRONTMATTER,
+    BOM,
+    BrokenSchedule,
+    Schedule,
+    find_properties,
+    find_schedule,
+    parse,
+    parse_date,
+    reschedule,
+)
 from contlab.review.refusal import NoteRefusal, Reason
 
 USERS_NOTE = (Path(__file__).parents[1] / "data" / "review" / "why-containers.md").read_bytes()
@@ -164,3 +174,13 @@ def without_schedule(data: bytes) -> list[bytes]:
     note = parse(data)
     lines = note.frontmatter.split(b"\n") if note.has_frontmatter else []
     return [line for line in lines if line and not line.startswith(b"sr-")]
+
+
+@given(note_bytes)
+def test_the_quick_reading_of_a_schedule_finds_what_the_thorough_one_does(data):
+    start, end = find_properties(data)
+    note = parse(data)
+    assert (start, end) == (note.start, note.end)
+    assert find_schedule(data, start, end) == note.schedule
+    if _FRONTMATTER.match(data):
+        assert (start, end) == _FRONTMATTER.match(data).span(1)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -246,7 +247,8 @@ def test_a_folder_linked_into_itself_ends(vault):
 
 
 def test_many_notes_on_a_slow_disk_are_read_side_by_side(vault, monkeypatch):
-    monkeypatch.setattr("contlab.review.vault.SLOW", 0)
+    reads = itertools.count()
+    monkeypatch.setattr("contlab.review.vault._disk_reads", lambda: next(reads))
     opened = vault(**{f"n{number}": "#review" for number in range(300)})
     assert len(build(opened).new) == 300
 
