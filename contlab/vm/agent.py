@@ -18,6 +18,9 @@ ANSWER = 20.0
 QUICK, SLOW = 0.02, 0.25
 """Seconds between two looks at a command that runs: short at first, as most are."""
 
+HELD = 0.3
+"""Seconds that output is still waited for when a command has ended but not all that it started."""
+
 RUNNING = b"running"
 
 
@@ -72,21 +75,23 @@ class Agent:
         self._runs += 1
         name, output = f"run-{self._runs}", bytearray()
         began = time.monotonic()
-        pause, timed_out = QUICK, False
+        pause, timed_out, last = QUICK, False, began
         await self._ask("start", name, command)
         while True:
             head, _, piece = (await self._ask("poll", name, str(len(output)))).content.partition(b"\n")
-            output += piece
+            now = time.monotonic()
             if piece:
+                output += piece
                 on_output(piece)
-            elif head != RUNNING:
-                return Ran(int(head), bytes(output), time.monotonic() - began, timed_out)
-            if time.monotonic() - began > limit and not timed_out:
+                last = now
+            held = head.startswith(b"held ")
+            if head != RUNNING and (not held or now - last > HELD):
+                return Ran(int(head.split()[-1]), bytes(output), now - began, timed_out)
+            if head == RUNNING and not timed_out and now - began > limit:
                 timed_out = True
                 await self._ask("stop", name)
-            if head == RUNNING:
-                await asyncio.sleep(pause)
-                pause = min(SLOW, pause * 1.5)
+            await asyncio.sleep(pause)
+            pause = min(SLOW, pause * 1.5)
 
     async def off(self) -> None:
         """Ask the guest to end; nothing answers."""

@@ -23,8 +23,12 @@ FIRST = (
     "/proc/1/root",
     "/proc/1/limits",
     "/proc/1/net/dev",
-    "/proc/1/net/route",
+    "/proc/1/net/fib_trie",
+    "/proc/1/net/if_inet6",
+    "/proc/1/net/igmp",
     "/proc/self/mountinfo",
+    "/proc/self/cgroup",
+    "/proc/self/ns/*",
 )
 """Patterns of what else is known of the guest's first process."""
 
@@ -36,10 +40,32 @@ MACHINE = (
     "/proc/uptime",
     "/proc/loadavg",
     "/proc/pressure/*",
+    "/proc/cgroups",
+    "/sys/fs/cgroup/cgroup.controllers",
 )
 """Patterns of what is known of the guest as a whole."""
 
 ALL = (*PROCESSES, *FIRST, *MACHINE)
+
+
+class GuestSource:
+    """Always the latest picture: a ``Sampler`` keeps its source, and the guest goes on. Set ``picture`` anew for each
+    look."""
+
+    def __init__(self, picture: Picture) -> None:
+        self.picture = picture
+
+    def read(self, path: str) -> bytes:
+        """A file, whole."""
+        return self.picture.read(path)
+
+    def readlink(self, path: str) -> str:
+        """A link's text."""
+        return self.picture.readlink(path)
+
+    def listdir(self, path: str) -> list[str]:
+        """The names in a directory that were asked for and were there."""
+        return self.picture.listdir(path)
 
 
 class Picture:

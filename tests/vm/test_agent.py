@@ -2,20 +2,25 @@
 
 import asyncio
 import errno
+import io
 import os
 import shutil
+import signal
 import socket
+import stat
 from pathlib import Path
 
 import pytest
 
 from contlab.errors import UnavailableError
-from contlab.observe.processes import parse_stat
+from contlab.linux.proc import parse_stat
+from contlab.observe.sampler import Sampler, Target
+from contlab.observe.source import HostSource
 from contlab.rootfs import build, recipe
 from contlab.vm import agent as agents
-from contlab.vm import wire
+from contlab.vm import cpio, picture
 from contlab.vm.agent import Agent
-from contlab.vm.picture import Picture
+from contlab.vm.picture import GuestSource, Picture
 
 SCRIPT = Path(agents.__file__).parent / "guest" / "agent"
 
@@ -45,11 +50,11 @@ async def agent(tmp_path):
 async def test_files_links_and_patterns_are_read_and_what_is_not_there_is_left_out(agent, tmp_path):
     (tmp_path / "a b").write_bytes(b"\0\xff\n")
     (tmp_path / "link").symlink_to("a b")
-    picture = await agent.read(f"{tmp_path}/*", "/proc/self/st[a]t", "/proc/nope")
-    assert picture.read(f"{tmp_path}/a b") == b"\0\xff\n"
-    assert picture.readlink(f"{tmp_path}/link") == "a b"
-    assert parse_stat(picture.read("/proc/self/stat")).comm == "cp"
-    assert picture.listdir(str(tmp_path)) == ["a b", "link"]
+    seen = await agent.read(f"{tmp_path}/*", "/proc/self/st[a]t", "/proc/nope")
+    assert seen.read(f"{tmp_path}/a b") == b"\0\xff\n"
+    assert seen.readlink(f"{tmp_path}/link") == "a b"
+    assert parse_stat(seen.read("/proc/self/stat")).comm == "cp"
+    assert seen.listdir(str(tmp_path)) == ["a b", "link"]
 
 
 @needs_busybox
@@ -89,11 +94,31 @@ async def test_of_endless_output_the_first_mebibyte_is_kept_and_the_command_goes
 
 
 @needs_busybox
+async def test_output_comes_while_the_command_runs(agent, tmp_path):
+    """The command goes on only when its output was seen, so output that is held back would never end."""
+    seen = []
+
+    def go_on(piece):
+        seen.append(piece)
+        (tmp_path / "seen").touch()
+
+    ran = await agent.run(f"echo one; until [ -e {tmp_path}/seen ]; do sleep 0.02; done; echo two", 20, go_on)
+    assert (ran.timed_out, b"".join(seen)) == (False, b"one\ntwo\n")
+
+
+@needs_busybox
+async def test_a_command_has_ended_also_when_something_it_left_behind_could_still_print(agent):
+    ran = await agent.run("sleep 1000 & echo $!; exit 2", limit=20)
+    os.kill(int(ran.output), signal.SIGKILL)
+    assert (ran.exit_code, ran.timed_out) == (2, False)
+
+
+@needs_busybox
 async def test_files_are_read_while_a_command_runs(agent):
     running = asyncio.create_task(agent.run("sleep 0.5; echo done"))
-    picture = await agent.read("/proc/self/stat")
+    seen = await agent.read("/proc/self/stat")
     assert not running.done()
-    assert picture.read("/proc/self/stat")
+    assert seen.read("/proc/self/stat")
     assert (await running).output == b"done\n"
 
 
@@ -135,10 +160,38 @@ async def test_a_damaged_archive_is_an_error_in_words(line):
         await agent.read("/x")
 
 
-def test_a_picture_answers_like_a_file_system():
-    empty = b"070701" + b"%08X" % 0 * 11 + b"%08X" % 11 + b"%08X" % 0 + wire.__name__[:0].encode()
-    picture = Picture(empty + b"TRAILER!!!\0" + bytes(3))
-    with pytest.raises(OSError, match="No such file") as caught:
-        picture.read("/proc/1/stat")
-    assert caught.value.errno == errno.ENOENT
-    assert picture.listdir("/") == []
+@needs_busybox
+async def test_the_sampler_reads_through_the_agent_what_it_reads_by_itself(agent):
+    """The agent's own process, seen both ways."""
+    pid = int((await agent.read("/proc/self/stat")).read("/proc/self/stat").split()[3])
+    source = GuestSource(await agent.read(*picture.ALL, f"/proc/{pid}/mountinfo"))
+    through, itself = (Sampler(each, Target("agent", pid)).sample(1.0) for each in (source, HostSource()))
+    assert through.kernel == itself.kernel == os.uname().release
+    assert through.mounts == itself.mounts
+    assert [view.command for view in through.processes][:1] == [view.command for view in itself.processes][:1]
+
+
+def picture_of(*entries):
+    archive = io.BytesIO()
+    cpio.write(entries, archive)
+    return Picture(archive.getvalue())
+
+
+def test_a_picture_refuses_as_a_file_system_does():
+    shown = picture_of(cpio.directory("d"), cpio.file("d/f", b"x"), cpio.Entry("l", stat.S_IFLNK | 0o777, b"pid:[1]"))
+    assert (shown.listdir("/"), shown.listdir("/d"), shown.readlink("/l")) == (["d", "l"], ["f"], "pid:[1]")
+    for act, path, expected in (
+        (shown.read, "/gone", errno.ENOENT),
+        (shown.read, "/d", errno.EISDIR),
+        (shown.readlink, "/d/f", errno.EINVAL),
+        (shown.listdir, "/d/f", errno.ENOTDIR),
+    ):
+        with pytest.raises(OSError, match=path) as caught:
+            act(path)
+        assert caught.value.errno == expected
+
+
+def test_a_guest_source_shows_the_latest_picture():
+    source = GuestSource(picture_of(cpio.file("f", b"old")))
+    source.picture = picture_of(cpio.file("f", b"new"))
+    assert source.read("/f") == b"new"
