@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from contlab.lab.record import Entry
+    from contlab.observe.trace import TraceHeader
 
 
 @click.command()
@@ -24,62 +25,75 @@ def replay(as_json: bool, as_text: bool, speed: float, file: Path) -> int | None
 
     Nothing is made on this host. A recording that was cut off is played to where it ends; the exit code is then 66.
     """
-    from contlab.observe.trace import read_header, read_trace
+    from contlab.observe.trace import read_header
 
     header = read_header(file)
     if as_json or as_text or not sys.stdout.isatty():
-        from contlab.lab.record import decoder
-
-        if not as_json:
-            click.echo(f"{header.subject}, recorded {header.recorded} on Linux {header.kernel}")
-        for entry in read_trace(file, decoder):
-            for line in [_json(entry)] if as_json else _lines(entry):
-                click.echo(line)
+        _print(file, header, as_json)
         return None
-    from contlab.course.library import open_lesson
-    from contlab.lab import Lab, ReplayLab
-    from contlab.tui.app import ContlabApp
-
-    lesson = open_lesson(header.subject)
-
-    async def open_lab(_: object) -> Lab:
-        return ReplayLab(file, lesson, speed)
-
-    app = ContlabApp(lambda: (lesson,), open_lab, first=lesson.id)
-    app.run()
-    return app.return_code
+    return _show(file, header, speed)
 
 
-def _json(entry: Entry) -> bytes:
+def _print(file: Path, header: TraceHeader, as_json: bool) -> None:
     import msgspec
 
-    return msgspec.json.encode(entry)
+    from contlab.cli.failure import visible
+    from contlab.lab.record import decoder
+    from contlab.observe.trace import read_trace
+
+    if not as_json:
+        click.echo(visible(f"{header.subject}, recorded {header.recorded} on Linux {header.kernel}"))
+    for entry in read_trace(file, decoder):
+        if as_json:
+            click.echo(msgspec.json.encode(entry))
+            continue
+        for line in _lines(entry):
+            click.echo(visible(f"{entry.at:8.2f} s  {line}"))
 
 
 def _lines(entry: Entry) -> Iterator[str]:
-    from contlab.cli.failure import visible
     from contlab.lab.protocol import Happened, Output, Trouble
     from contlab.lab.record import Began, Entered, Finished
     from contlab.linux.sizes import format_duration
     from contlab.runtime import events
 
-    at = f"{entry.at:8.2f} s  "
     match entry.item:
         case Entered(step):
-            yield f"{at}# {step}"
+            yield f"# {step}"
         case Began(name):
-            yield f"{at}$ {name}"
+            yield f"$ {name}"
         case Output(_, text):
-            yield from (f"{at}  {line}" for line in visible(text).splitlines())
+            yield from (f"  {line}" for line in text.splitlines())
         case Finished(result):
-            yield f"{at}= {result.name}: exit {result.exit_code}"
+            yield f"= {result.name}: exit {result.exit_code}"
         case Trouble(message, _):
-            yield f"{at}! {visible(message)}"
+            yield f"! {message}"
         case Happened(events.OperationDone() as done):
-            yield f"{at}  {done.container}: {visible(done.describe)}  ({format_duration(done.microseconds)})"
+            yield f"  {done.container}: {done.describe}  ({format_duration(done.microseconds)})"
         case Happened(events.Started() as started):
-            yield f"{at}  {started.container}: runs, process {started.pid}, {format_duration(started.ready_us)}"
+            yield f"  {started.container}: runs, process {started.pid}, {format_duration(started.ready_us)}"
         case Happened(events.Exited() as exited):
-            yield f"{at}  {exited.container}: process {exited.pid} ended, status {exited.status}"
+            yield f"  {exited.container}: process {exited.pid} ended, status {exited.status}"
         case _:
             return
+
+
+def _show(file: Path, header: TraceHeader, speed: float) -> int | None:
+    import tempfile
+
+    from contlab.course import library
+    from contlab.course.lesson import Lesson
+    from contlab.course.progress import Progress
+    from contlab.lab import Lab, ReplayLab
+    from contlab.tui.app import ContlabApp
+    from contlab.tui.course import Course
+
+    async def open_lab(lesson: Lesson) -> Lab:
+        return ReplayLab(file, lesson, speed)
+
+    with tempfile.TemporaryDirectory(prefix="contlab-") as elsewhere:  # who watches has done nothing yet
+        progress = Progress(Path(elsewhere, "progress.json"))
+        course = Course(library.tracks, lambda path: library.open_lesson(str(path)), open_lab, progress)
+        app = ContlabApp(course, library.open_lesson(header.subject))
+        app.run()
+    return app.return_code

@@ -39,6 +39,7 @@ def run(as_json: bool, record: Path | None, replay: Path | None, lesson: str) ->
 
 async def _play(lesson: Lesson, as_json: bool, record: Path | None, replay: Path | None) -> int:
     import asyncio
+    import contextlib
     import signal
 
     from contlab.errors import ExitCode
@@ -53,13 +54,25 @@ async def _play(lesson: Lesson, as_json: bool, record: Path | None, replay: Path
     # As Ctrl-C does, these two end it by cancelling: the lab is closed on the way out.
     task = asyncio.current_task()
     assert task is not None
+    stopped: list[int] = []
+
+    def stop(number: int) -> None:
+        stopped.append(number)
+        task.cancel()
+
     for number in (signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
     failed = 0
-    async for told in play(lesson, open_):
-        _print(told, as_json)
-        if isinstance(told, Ended):
-            failed = told.failed
+    try:
+        async with contextlib.aclosing(play(lesson, open_)) as tells:
+            async for told in tells:
+                _print(told, as_json)
+                if isinstance(told, Ended):
+                    failed = told.failed
+    except asyncio.CancelledError:
+        if not stopped:
+            raise
+        return 128 + stopped[0]
     return ExitCode.EXPECT_FAILED if failed else ExitCode.OK
 
 
@@ -69,12 +82,13 @@ def _print(told: Told, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(told))
         return
+    from contlab.cli.failure import visible
+
     for line in _lines(told):
-        click.echo(line)
+        click.echo(visible(line))
 
 
 def _lines(told: Told) -> list[str]:
-    from contlab.cli.failure import visible
     from contlab.lab.headless import Decided, Ended, Judged, Ran, StepBegan
 
     match told:
@@ -82,13 +96,15 @@ def _lines(told: Told) -> list[str]:
             return ["", f"{told.number}/{told.of}  {told.title}"]
         case Ran():
             ended = "timed out" if told.timed_out else f"exit {told.exit_code}"
-            output = visible(told.output).splitlines()
+            output = told.output.splitlines()
             shown = output if len(output) <= 12 else [*output[:6], f"... {len(output) - 12} lines ...", *output[-6:]]
             head = [f"  {told.container} $ {line}" for line in told.command.splitlines()]
             return [*head, *(f"      {line}" for line in shown), f"      ({ended}, {told.seconds:.2f} s)"]
         case Decided():
-            answer = told.choices[told.right] if told.right is not None else "none of the choices came true"
-            return [f"  ? {' '.join(told.question.split())}", f"    {'→' if told.passed else '✗'} {answer}"]
+            question = f"  ? {' '.join(told.question.split())}"
+            if told.right is None:
+                return [question, "  ✗ none of the choices came true", f"      line {told.line}"]
+            return [question, f"    → {told.choices[told.right]}"]
         case Judged():
             if told.passed:
                 return [f"  ✓ {told.claim}"]

@@ -37,7 +37,7 @@ def spawn(explain: bool, dry_run: bool, as_json: bool, command: tuple[str, ...],
     """Run COMMAND (default: /bin/sh) in a container of its own; the exit code is the command's.
 
     125: the container could not be made; 126: the command could not be executed; 127: it was not found; 128 + N: it
-    was killed by signal N.
+    was killed by signal N. Ctrl-C goes to the command as in any terminal; what has no handler for it is killed.
 
     In --json, each line has "event": operation (index, operation, describe, shell, side, microseconds, errno, error),
     started (pid, ready_us, cgroups), output (stream, text), exited (exit_code, signal, oom_killed), removed, failed
@@ -87,6 +87,10 @@ def spec_of(
     """The options as a ContainerSpec; click.UsageError where they make none."""
     from contlab.runtime.spec import ALL_NAMESPACES, ContainerSpec, Limits, Namespace, RootMethod
 
+    if root in (".", "..") or "/" in root:
+        root = str(Path(root).resolve())
+        if not Path(root).is_dir():
+            raise click.UsageError(f"--root: there is no directory {root}")
     if unshare is not None and share is not None:
         raise click.UsageError("--unshare and --share exclude each other: one lists its own, the other the host's")
     namespaces = ALL_NAMESPACES - _kinds(share) if unshare is None else _kinds(unshare)
@@ -99,7 +103,7 @@ def spec_of(
         command=command or ("/bin/sh",),
         namespaces=namespaces,
         root=method,
-        rootfs=str(Path(root).resolve()) if "/" in root or root == "." else root,
+        rootfs=root,
         read_only=read_only,
         binds=tuple(_bind(text) for text in bind),
         hostname=hostname,
@@ -140,8 +144,8 @@ def _bind(text: str) -> Bind:
 
     source, _, rest = text.partition(":")
     target, _, mode = rest.partition(":")
-    if not source or not target.startswith("/") or mode not in ("", "ro", "rw"):
-        raise click.UsageError(f"--bind {text!r}: write SRC:DST or SRC:DST:ro, DST beginning with /")
+    if not source or not target.startswith("/") or ".." in target.split("/") or mode not in ("", "ro", "rw"):
+        raise click.UsageError(f"--bind {text!r}: write SRC:DST or SRC:DST:ro, DST beginning with / and without ..")
     path = Path(source).absolute()
     if not path.exists():
         raise click.UsageError(f"--bind {text!r}: there is no {path} on the host")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 import msgspec
 
@@ -83,7 +83,7 @@ Told = StepBegan | Ran | Decided | Judged | Ended
 
 async def play(
     lesson: Lesson, open_lab: Callable[[], Awaitable[Lab]], hear: Callable[[News], None] | None = None
-) -> AsyncIterator[Told]:
+) -> AsyncGenerator[Told, None]:
     """Play every step; ContlabError when the lab can't go on. The lab is closed however this ends.
 
     ``hear`` is called with everything the lab tells.
