@@ -32,6 +32,7 @@ class ExitCode(IntEnum):
     SOFTWARE = 70, "a mistake of contlab's own; a report was written"  # EX_SOFTWARE
     ROOTFS = 72, "a root filesystem could not be built"  # EX_OSFILE
     CGROUP = 73, "the cgroup could not be made or written"  # EX_CANTCREAT
+    NOTE = 76, "a note was refused and is as it was"  # EX_PROTOCOL
     NOT_PERMITTED = 77, "this user may not do that"  # EX_NOPERM
     RUNTIME = 125, "the container could not be started"
     NOT_EXECUTABLE = 126, "the command was found in the container but could not be executed"

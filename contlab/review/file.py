@@ -152,7 +152,7 @@ def _take_over(stat: os.stat_result, file: int, new: int) -> bool:
 def _changed(path: Path) -> NoteRefusal:
     return NoteRefusal(
         Reason.CHANGED_SINCE,
-        f"{path.name} was changed by another program in this very moment; nothing was written.",
+        f"{path.name} was changed by another program in this very moment; nothing was written",
         "Try again.",
     )
 
@@ -160,6 +160,6 @@ def _changed(path: Path) -> NoteRefusal:
 def _not_writable(path: Path, error: OSError, verb: str) -> NoteRefusal:
     return NoteRefusal(
         Reason.NOT_WRITABLE,
-        f"{path.name} can't be {verb}: {error.strerror or error}.",
+        f"{path.name} can't be {verb}: {error.strerror or error}",
         f"Look at it with: ls -l {path}",
     )

@@ -99,7 +99,7 @@ class Log:
             self._migrate()
         except sqlite3.DatabaseError as error:
             raise ContlabError(
-                f"The review log can't be opened: {self.path}: {error}",
+                f"the review log can't be opened: {self.path}: {error}",
                 "Move that file aside to begin a new log; the notes themselves hold their schedules.",
             ) from error
 

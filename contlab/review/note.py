@@ -185,7 +185,7 @@ def reschedule(note: Note, due: date, interval: int, ease: int) -> bytes:
     if (after.others, after.schedule, new.body) != (before.others, {k: [v] for k, v in texts.items()}, note.body):
         raise NoteRefusal(
             Reason.SIDE_EFFECT,
-            "Changing the three sr- values would change more of the note: its properties are not plain lines.",
+            "changing the three sr- values would change more of the note: its properties are not plain lines",
             "Write the properties as 'name: value' lines in Obsidian's source mode.",
         )
     return data
@@ -213,20 +213,20 @@ def _check_form(note: Note) -> None:
     except UnicodeDecodeError as error:
         raise NoteRefusal(
             Reason.NOT_UTF8,
-            f"The note is not UTF-8: byte {error.start} is {note.data[error.start]:#04x}.",
+            f"the note is not UTF-8: byte {error.start} is {note.data[error.start]:#04x}",
             "Save it as UTF-8 in an editor; contlab never changes a note's encoding.",
         ) from error
     opening = _OPENING.match(note.data)
     if opening and opening[1] == b"\r":
         raise NoteRefusal(
             Reason.OLD_LINE_ENDS,
-            "The note's lines end with a carriage return alone, as on old Macs.",
+            "the note's lines end with a carriage return alone, as on old Macs",
             "Save it with LF or CRLF line ends in an editor.",
         )
     if opening and not note.has_frontmatter:
         raise NoteRefusal(
             Reason.UNTERMINATED,
-            "The note's first line is ---, which opens its properties, but no line --- closes them.",
+            "the note's first line is ---, which opens its properties, but no line --- closes them",
             "Add the closing --- line (or a blank line before the first --- when it is meant as a rule).",
         )
 
@@ -237,18 +237,18 @@ def _check_keys(note: Note, seen: Properties) -> None:
         if len(lines) > 1 or len(found) > 1:
             raise NoteRefusal(
                 Reason.DUPLICATE_KEY,
-                f"{key} stands more than once in the note's properties: which one counts is not known.",
+                f"{key} stands more than once in the note's properties: which one counts is not known",
                 "Delete all but one, then rate again.",
             )
         if len(lines) != len(found) or None in found:
             raise NoteRefusal(
                 Reason.HIDDEN_KEY,
-                f"{key} is not a plain line of its own in the note's properties, so it can't be changed alone.",
+                f"{key} is not a plain line of its own in the note's properties, so it can't be changed alone",
                 f"Write it as '{key}: value' at the start of a line.",
             )
     if isinstance(note.schedule, BrokenSchedule):
         raise NoteRefusal(
             Reason.BROKEN_SCHEDULE,
-            f"The note's schedule can't be read: {note.schedule.why}.",
+            f"the note's schedule can't be read: {note.schedule.why}",
             "Mend the three sr- lines by hand, or delete them to start the note anew.",
         )

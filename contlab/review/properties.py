@@ -73,6 +73,6 @@ def _flat(node: yaml.Node, seen: dict[int, int]) -> object:
 def _invalid(why: str) -> NoteRefusal:
     return NoteRefusal(
         Reason.INVALID_YAML,
-        f"The note's properties are not valid YAML, so Obsidian can't read them either: {why}.",
+        f"the note's properties are not valid YAML, so Obsidian can't read them either: {why}",
         "Mend them in Obsidian's source mode.",
     )

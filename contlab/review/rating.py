@@ -47,7 +47,7 @@ def outcome(rated: Note, rating: Rating, context: Context) -> Schedule:
     if isinstance(was, BrokenSchedule):
         raise NoteRefusal(
             Reason.BROKEN_SCHEDULE,
-            f"The note's schedule can't be read: {was.why}.",
+            f"the note's schedule can't be read: {was.why}",
             "Mend the three sr- lines by hand, or delete them to start the note anew.",
         )
     if was is None:
@@ -62,7 +62,7 @@ def outcome(rated: Note, rating: Rating, context: Context) -> Schedule:
     except OverflowError as error:
         raise NoteRefusal(
             Reason.OUT_OF_RANGE,
-            f"{days} days from {context.on} is beyond the calendar's last day.",
+            f"{days} days from {context.on} is beyond the calendar's last day",
             "Lower the plugin's maximum interval.",
         ) from error
 
@@ -72,11 +72,11 @@ def change(path: Path, data: bytes, rating: Rating, context: Context) -> Change:
     if context.settings.data_store != "NOTES":
         raise NoteRefusal(
             Reason.OTHER_STORE,
-            f"The plugin keeps this vault's schedules in {context.settings.data_store!r}, not in the notes.",
+            f"the plugin keeps this vault's schedules in {context.settings.data_store!r}, not in the notes",
             "Rate in Obsidian, or set the plugin's data storage to notes.",
         )
     if rating not in NOTE_RATINGS:
-        raise NoteRefusal(Reason.NOT_REVIEWABLE, "Notes have no Again.", "Rate a note hard, good or easy.")
+        raise NoteRefusal(Reason.NOT_REVIEWABLE, "notes have no Again", "Rate a note hard, good or easy.")
     rated = note.parse(data)
     if isinstance(rated.schedule, BrokenSchedule):
         note.reschedule(rated, context.on, 1, 1)  # refuses, with the nearest reason
@@ -100,7 +100,7 @@ def rate(log: Log, vault: Path, path: Path, rating: Rating, context: Context, sh
             until = f": it is due {now.due}" if isinstance(now, Schedule) else ""
             raise NoteRefusal(
                 Reason.REVIEWED_ELSEWHERE,
-                f"{path.name} was already reviewed elsewhere since it was shown{until}. Nothing was written.",
+                f"{path.name} was already reviewed elsewhere since it was shown{until}; nothing was written",
                 "Look at it again; rate it only if it is due.",
             )
         made = change(path, data, rating, context)
@@ -143,7 +143,7 @@ def _values_back(path: Path, review: Review, found: bytes) -> bytes:
     if note.parse(found).schedule != new or old is None:
         raise NoteRefusal(
             Reason.CHANGED_SINCE,
-            f"{path.name} has another schedule by now than this review gave it; it was left alone.",
+            f"{path.name} has another schedule by now than this review gave it; it was left alone",
             "Take the newest review of it back first, or set its three sr- lines by hand.",
         )
     return note.reschedule(note.parse(found), old.due, int(old.interval), int(old.ease))

@@ -29,7 +29,7 @@ class Reason(StrEnum):
 class NoteRefusal(ContlabError):
     """A note was left as it is, and why."""
 
-    exit_code = ExitCode.LESSON
+    exit_code = ExitCode.NOTE
 
     def __init__(self, reason: Reason, message: str, hint: str = "") -> None:
         super().__init__(message, hint)

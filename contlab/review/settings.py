@@ -68,7 +68,7 @@ def load(vault: Path, config: str = ".obsidian") -> Settings:
         return Settings()
     except (msgspec.DecodeError, OSError) as error:
         raise ContlabError(
-            f"The plugin's settings can't be read: {path}: {error}",
+            f"the plugin's settings can't be read: {path}: {error}",
             "Open the plugin's settings in Obsidian once, so that it writes them anew.",
             exit_code=ExitCode.LESSON,
         ) from error

@@ -58,6 +58,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The settings' review tags that it carries."""
     ignored: bool
     """It carries a tag to ignore."""
+    has_cards: bool
+    """It carries a flashcard tag."""
     links: tuple[str, ...] | None
     """What it links to, as written; None: not looked for."""
 
@@ -95,23 +97,26 @@ class Vault(msgspec.Struct, frozen=True):
     def entry(self, path: Path) -> Entry:
         """One note of the vault, read now."""
         name = path.relative_to(self.root).as_posix()
-        return _entry(name, path.stat(), path.read_bytes(), _Finders(self.settings), want_links=True)
+        return _entry(name, path.stat(), path.read_bytes(), _Tags(self.settings), want_links=True)
 
 
 def open_vault(path: Path) -> Vault:
     """The vault ``path`` lies in: the nearest folder above with ``.obsidian``, else ``path`` itself or its folder."""
     path = path.absolute()
     if not path.exists():
-        raise ContlabError(f"There is no {path}.", "Give the folder of the notes.", exit_code=ExitCode.USAGE)
+        raise ContlabError(f"there is no {path}", "Give the folder of the notes.", exit_code=ExitCode.USAGE)
     folder = path if path.is_dir() else path.parent
     root = next((above for above in (folder, *folder.parents) if (above / ".obsidian").is_dir()), folder)
     return Vault(root, settings.load(root))
 
 
-class _Finders:
+class _Tags:
+    """All tags of the settings, looked for at once."""
+
     def __init__(self, settings: Settings) -> None:
-        self.decks = TagFinder(settings.tags_to_review)
-        self.ignored = TagFinder(settings.note_tags_to_ignore)
+        self.review, self.ignore = settings.tags_to_review, frozenset(settings.note_tags_to_ignore)
+        self.cards = frozenset(settings.flashcard_tags)
+        self.finder = TagFinder(tuple(dict.fromkeys((*self.review, *self.ignore, *self.cards))))
 
 
 def scan(vault: Vault, *, use_index: bool = True, want_links: bool = False) -> Scan:
@@ -170,7 +175,7 @@ class _Reader:
 
     def __init__(self, vault: Vault, want_links: bool, unreadable: list[tuple[str, str]]) -> None:
         self.root, self.want_links, self.unreadable = str(vault.root), want_links, unreadable
-        self.finders = _Finders(vault.settings)
+        self.tags = _Tags(vault.settings)
 
     def read(self, files: list[_File]) -> Iterator[Entry]:
         """The notes' entries, in any order."""
@@ -202,7 +207,7 @@ class _Reader:
             elif (shown := _printable(name)) != name:
                 self.unreadable.append((shown, "the file's name is not UTF-8"))
             else:
-                yield _entry(name, stat, data, self.finders, self.want_links)
+                yield _entry(name, stat, data, self.tags, self.want_links)
 
 
 def _printable(name: str) -> str:
@@ -229,14 +234,17 @@ def _bytes(path: str, size: int) -> bytes | OSError:
         return error
 
 
-def _entry(name: str, stat: os.stat_result, data: bytes, finders: _Finders, want_links: bool) -> Entry:
+def _entry(name: str, stat: os.stat_result, data: bytes, tags: _Tags, want_links: bool) -> Entry:
     start, end = note.find_properties(data)
     found = note.find_schedule(data, start, end)
     schedule, broken = (None, found.why) if isinstance(found, BrokenSchedule) else (found, "")
-    decks = finders.decks.find(data, start, end)
-    ignored = bool(found or decks) and bool(finders.ignored.find(data, start, end))
+    decks: tuple[str, ...] = ()
+    ignored = has_cards = False
+    if carried := tags.finder.find(data, start, end):
+        decks = tuple(tag for tag in carried if tag in tags.review)
+        ignored, has_cards = not tags.ignore.isdisjoint(carried), not tags.cards.isdisjoint(carried)
     links = _links(data) if want_links else None
-    return Entry(name, stat.st_size, stat.st_mtime_ns, stat.st_ino, schedule, broken, decks, ignored, links)
+    return Entry(name, stat.st_size, stat.st_mtime_ns, stat.st_ino, schedule, broken, decks, ignored, has_cards, links)
 
 
 def _links(data: bytes) -> tuple[str, ...]:
@@ -250,7 +258,7 @@ def _links(data: bytes) -> tuple[str, ...]:
 
 def _fingerprint(vault: Vault) -> str:
     s = vault.settings
-    return repr((str(vault.root), s.tags_to_review, s.note_tags_to_ignore))
+    return repr((str(vault.root), s.tags_to_review, s.note_tags_to_ignore, s.flashcard_tags))
 
 
 def _load_index(vault: Vault) -> dict[str, Entry]:

@@ -261,7 +261,7 @@ def test_a_long_note_is_read_to_its_end(vault):
 def test_the_vault_is_the_nearest_folder_with_settings(vault):
     opened = vault(**{"sub/a": "x"})
     assert open_vault(opened.root / "sub" / "a.md").root == opened.root
-    with pytest.raises(ContlabError, match="There is no"):
+    with pytest.raises(ContlabError, match="there is no"):
         open_vault(opened.root / "none")
 
 
