@@ -95,8 +95,8 @@ def known_facts(lesson: Lesson) -> dict[str, Fact]:
     """Every fact that this lesson can check, by its full name."""
     blocks = [*lesson.intro, *(block for step in lesson.steps for block in step.blocks)]
     subjects = {HOST_NAME: "host"}
-    subjects |= {block.name: "container" for block in blocks if isinstance(block, Container)}
     subjects |= {block.name: "run" for block in blocks if isinstance(block, Run)}
+    subjects |= {block.name: "container" for block in blocks if isinstance(block, Container)}
     return {f"{name}.{fact}": found for name, kind in subjects.items() for fact, found in TABLES[kind].items()}
 
 
