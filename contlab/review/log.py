@@ -44,12 +44,12 @@ CREATE TABLE IF NOT EXISTS card (
     source TEXT NOT NULL,
     question TEXT NOT NULL,
     answer TEXT NOT NULL,
-    added TEXT NOT NULL,
     present INTEGER NOT NULL DEFAULT 1,
-    due TEXT NOT NULL,
+    due INTEGER NOT NULL,
     memory TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS card_source ON card (source);
+CREATE TABLE IF NOT EXISTS source (name TEXT PRIMARY KEY, stamp TEXT NOT NULL);
 """
 VERSION = 1
 
@@ -132,6 +132,17 @@ class Log:
     ) -> int:
         """Keep a note's review, with its bytes (before, after); durable when this returns. The review's id."""
         return self._insert("note", vault, path, rating, day, schedules, State.WRITING, data)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of what is written within, or nothing."""
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        self.db.execute("COMMIT")
 
     def add_card_review(self, source: str, card: int, rating: str, day: date, memories: tuple[str, str]) -> int:
         """Keep a card's review; the card's own row is the caller's, in the same transaction."""
