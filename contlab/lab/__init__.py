@@ -30,5 +30,5 @@ async def open_lab(lesson: Lesson, *, record: Path | None = None, may_replay: bo
         return ReplayLab(recording_of(lesson), lesson)
     raise NotPermittedError(
         "making containers needs root here",
-        f"Run it as root: sudo contlab learn {lesson.id}. Or watch a recording: contlab replay FILE.",
+        "Run contlab as root, with sudo; or watch a recording: contlab replay FILE.",
     )

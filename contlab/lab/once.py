@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import re
 import signal
-from collections.abc import Callable
+import termios
+from collections.abc import Callable, Iterator
 from functools import partial
+
+import msgspec
 
 from contlab.errors import NotPermittedError
 from contlab.lab.output import OutputReader
+from contlab.observe.source import HostSource, read_or_none
 from contlab.runtime import events
 from contlab.runtime.cgroup import plan_cgroup, read_hierarchies
 from contlab.runtime.client import Runtime, rootfs_of
@@ -18,13 +24,15 @@ from contlab.runtime.plan import Places, Plan, compile_plan
 from contlab.runtime.spec import ContainerSpec
 
 PATIENCE = 1.0
-"""Seconds between a first Ctrl-C and SIGKILL."""
+"""Seconds between a signal that was passed on and SIGKILL."""
 
 
 def plan_of(name: str, spec: ContainerSpec) -> Plan:
     """What would be done on this host, with a run's number left open."""
     cgroup = plan_cgroup(read_hierarchies(), f"contlab-RUN-{name}", spec.limits, {})
     at = "/run/contlab/contlab-RUN"
+    if os.geteuid() != 0:  # who can't give files away is shown the same tree with files of their own
+        spec = msgspec.structs.replace(spec, id_map=msgspec.structs.replace(spec.id_map, outside=0))
     return compile_plan(spec, Places(rootfs_of(spec), f"{at}/root", f"{at}/lower", f"{at}/copy-{name}"), cgroup, name)
 
 
@@ -35,28 +43,38 @@ async def run_once(
     printed: Callable[[str, str], None] | None,
     notice: Callable[[str], None],
 ) -> int:
-    """Make it, wait for its end, remove it; returns the command's status, 130 after Ctrl-C.
+    """Make it, wait for its end, remove it; returns the command's status, 128 + N when signal N ended us both.
 
     ``heard``: called with every event. ``printed``: called with stream and text of the command's output; None: the
-    command has our own stdin, stdout and stderr. ``notice``: called with what the person at the keyboard should know.
+    command has our own stdin, stdout and stderr. BrokenPipeError in either kills it. ``notice``: called with what the
+    person at the keyboard should know.
     """
     if os.geteuid() != 0:
         raise NotPermittedError("making containers needs root here", "Run it as root: sudo contlab spawn ...")
     runtime = Runtime()
-    interrupted = asyncio.Event()
+    signals: asyncio.Queue[int] = asyncio.Queue()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, interrupted.set)
+        asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, number)
+
+    def tell(report: Callable[..., None], *what: object) -> None:
+        try:
+            report(*what)
+        except BrokenPipeError:
+            signals.put_nowait(signal.SIGPIPE)
+
     try:
         await runtime.start()
-        runtime.listen(heard)
-        readers = [OutputReader(partial(printed, stream)) for stream in ("stdout", "stderr")] if printed else []
+        runtime.listen(partial(tell, heard))
+        streams = ("stdout", "stderr") if printed else ()
+        readers = [OutputReader(partial(tell, printed, stream), whole=True) for stream in streams if printed]
         stdio = (0, readers[0].write_fd, readers[1].write_fd) if readers else (0, 1, 2)
         try:
             container = await runtime.spawn(name, spec, stdio)
         finally:
             for reader in readers:
                 reader.child_has_it()
-        status = await _until_it_ends(container, interrupted, notice)
+        with _terminal_kept():
+            status = await _until_it_ends(container, signals, notice)
         for reader in readers:
             reader.drain()
             reader.close()
@@ -66,18 +84,52 @@ async def run_once(
         await runtime.close()
 
 
-async def _until_it_ends(container: Container, interrupted: asyncio.Event, notice: Callable[[str], None]) -> int:
+async def _until_it_ends(container: Container, signals: asyncio.Queue[int], notice: Callable[[str], None]) -> int:
+    """Pass on every signal; who goes on all the same is killed, unless it is a shell that has Ctrl-C for itself."""
     ended = asyncio.ensure_future(container.wait())
-    asked = asyncio.ensure_future(interrupted.wait())
-    await asyncio.wait((ended, asked), return_when=asyncio.FIRST_COMPLETED)
-    if not ended.done():
-        await container.signal(signal.SIGINT)
-        await asyncio.wait((ended,), timeout=PATIENCE)
-        if not ended.done():
-            # The first process of a PID namespace gets only the signals that it has handlers for.
-            notice("PID 1 has no handler for SIGINT, so the kernel drops it: killing it instead")
-            await container.signal(signal.SIGKILL)
+    last = 0
+    while True:
+        asked = asyncio.ensure_future(signals.get())
+        await asyncio.wait((ended, asked), timeout=PATIENCE if last else None, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            asked.cancel()
+            return ended.result().status
+        if asked.done() and (last := asked.result()) != signal.SIGPIPE:
+            # As a terminal does: to the group, so that Ctrl-C ends the command that a shell is running.
+            await container.signal(last, group=True)
+            continue
+        asked.cancel()
+        handles = _handles(container.pid, last)
+        if last == signal.SIGINT and handles:
+            last = 0
+            continue
+        if not handles and last != signal.SIGPIPE:
+            name = signal.Signals(last).name
+            with contextlib.suppress(OSError):  # after SIGHUP the terminal is gone
+                notice(f"PID 1 has no handler for {name}, so the kernel drops it: killing it instead")
+        await container.signal(signal.SIGKILL)
         await ended
-        return 128 + signal.SIGINT
-    asked.cancel()
-    return ended.result().status
+        return 128 + last
+
+
+def _handles(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal (SigCgt in /proc/PID/status, bit N - 1)."""
+    status = read_or_none(HostSource(), f"/proc/{pid}/status") or b""
+    caught = re.search(rb"^SigCgt:\s*([0-9a-f]+)", status, re.MULTILINE)
+    return caught is not None and bool(int(caught[1], 16) >> number - 1 & 1)
+
+
+@contextlib.contextmanager
+def _terminal_kept() -> Iterator[None]:
+    """A shell that is killed while it edits a line leaves the terminal raw: it is put back as it was."""
+    try:
+        saved = termios.tcgetattr(0)
+    except termios.error:
+        saved = None
+    try:
+        yield
+    finally:
+        # From the background it would stop us (SIGTTOU), and a terminal that hung up has no modes.
+        with contextlib.suppress(OSError, termios.error):
+            if saved is not None and os.tcgetpgrp(0) == os.getpgrp():
+                termios.tcsetattr(0, termios.TCSANOW, saved)
