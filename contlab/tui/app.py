@@ -34,8 +34,8 @@ class ContlabApp(App[None]):
         Binding("ctrl+c", "quit", "Quit", show=False),
     ]
 
-    def __init__(self, course: Course, first: str = "") -> None:
-        """``first``: the id of the lesson to begin with; "" shows the list."""
+    def __init__(self, course: Course, first: Lesson | None = None) -> None:
+        """``first``: the lesson to begin with; without one, the list is shown."""
         super().__init__()
         self.course, self._first = course, first
         self._leaving = False
@@ -45,17 +45,13 @@ class ContlabApp(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = DARK.name
-        lessons = self.course.lessons()
-        self.push_screen(HomeScreen(lessons, self.course.done))
-        if (lesson := next((each for each in lessons if each.id == self._first), None)) is not None:
-            self._learn(lesson)
+        self.push_screen(HomeScreen(self.course))
+        if self._first is not None:
+            self.push_screen(LearnScreen(self._first, self.course))
 
     def on_lesson_picked(self, message: LessonPicked) -> None:
         """Play a lesson, from where it was left."""
-        self._learn(message.lesson)
-
-    def _learn(self, lesson: Lesson) -> None:
-        self.push_screen(LearnScreen(lesson, self.course))
+        self.push_screen(LearnScreen(message.lesson, self.course))
 
     def action_help(self) -> None:
         """Keys and panels."""

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from contlab.course.lesson import Lesson
-from contlab.course.session import Session
+from contlab.course.library import Track
+from contlab.course.progress import Progress
 from contlab.tui.player import LabFactory
 from contlab.vm.row import Row
-
-
-def _nothing_done() -> Mapping[str, int]:
-    return {}
-
-
-def _forget(session: Session) -> None:
-    """Keep no progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
     """Lessons, the labs they run in, how far the learner has come, and what a VM would have cost."""
 
-    lessons: Callable[[], Sequence[Lesson]]
+    tracks: Callable[[], tuple[Track, ...]]
+    open_lesson: Callable[[Path], Lesson]
+    """The lesson in a file; LessonError when it has mistakes."""
     open_lab: LabFactory
-    done: Callable[[], Mapping[str, int]] = _nothing_done
-    """Lesson id -> steps finished, from the first on."""
-    save: Callable[[Session], None] = _forget
-    """Called when a step has been judged or read to its end."""
+    progress: Progress
     comparison: tuple[Row, ...] = ()
     """Rows of the virtual machine's column."""

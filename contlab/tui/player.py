@@ -86,6 +86,8 @@ class Player:
             case Phase.READ:
                 self.session.read(self._before[self.session.index])
                 await self._settle()
+                if self._nothing_to_explain():
+                    await self.go_on()
             case Phase.EXPLAIN if not self.at_end:
                 await self.enter(self.session.index + 1)
             case Phase.EXPLAIN:
@@ -129,6 +131,12 @@ class Player:
     def at_end(self) -> bool:
         """The current step is the last."""
         return self.session.index + 1 == len(self.session.lesson.steps)
+
+    def _nothing_to_explain(self) -> bool:
+        """A step that was only to be read is over as soon as it was."""
+        session = self.session
+        said = session.predictions or session.results or session.judgements
+        return session.phase is Phase.EXPLAIN and not said
 
     async def _settle(self) -> None:
         """Where only the kernel's judgement is missing, get it."""

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import pytest
 from textual.app import App
 from textual.pilot import Pilot
 
 from contlab.course.lesson import Lesson
+from contlab.course.library import Entry, Track
+from contlab.course.progress import Progress
 from contlab.tui.app import ContlabApp
 from contlab.tui.course import Course
+from contlab.tui.player import Player
 from contlab.tui.screens.learn import LearnScreen
 from contlab.vm.row import Row
 from tests.tui.fake_lab import FakeLab, lesson
@@ -45,6 +49,11 @@ class Stage:
         """The lesson's screen, also while a modal lies over it."""
         return next(screen for screen in self.app.screen_stack if isinstance(screen, LearnScreen))
 
+    @property
+    def player(self) -> Player:
+        """What drives the session and the lab."""
+        return self.screen.player
+
     async def press(self, *keys: str) -> None:
         """Press keys, each one's work being finished before the next."""
         for key in keys:
@@ -53,7 +62,8 @@ class Stage:
 
     async def settle(self) -> None:
         """Until no act runs and everything that was said has been drawn."""
-        acts = [worker for worker in self.app.workers if worker.group in ("play", "interrupt") and not worker.is_finished]
+        ours = ("play", "interrupt", "save")
+        acts = [worker for worker in self.app.workers if worker.group in ours and not worker.is_finished]
         if acts and not self.lab.hold:
             await self.app.workers.wait_for_complete(acts)
         for _ in range(3):
@@ -69,18 +79,29 @@ def drawn(app: App[None]) -> str:
     return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
 
 
-def app_with(lab: FakeLab, *lessons: Lesson, first: bool = True, rows: tuple[Row, ...] = ROWS) -> ContlabApp:
+def app_with(lab: FakeLab, progress: Progress, *lessons: Lesson, first: bool = True) -> ContlabApp:
     """An app that plays ``lessons`` (by default the fake one) in ``lab``."""
-    course = lessons or (lesson(),)
+    shelf = {each.path: each for each in lessons or (lesson(),)}
+
+    def tracks() -> tuple[Track, ...]:
+        entries = tuple(Entry(each.path, each.id, each.title, each.minutes, each.path.stem) for each in shelf.values())
+        return (Track("why-containers", "Why containers", "", 1, entries),)
 
     async def open_lab(_: Lesson) -> FakeLab:
         return lab
 
-    return ContlabApp(Course(lambda: course, open_lab, comparison=rows), course[0].id if first else "")
+    course = Course(tracks, shelf.__getitem__, open_lab, progress, ROWS)
+    return ContlabApp(course, next(iter(shelf.values())) if first else None)
 
 
 @pytest.fixture
-def play() -> Play:
+def progress(tmp_path: Path) -> Progress:
+    """A learner who has done nothing yet."""
+    return Progress(tmp_path / "progress.json")
+
+
+@pytest.fixture
+def play(progress: Progress) -> Play:
     """``async with play(size=(120, 40)) as stage``: the first step is open and settled."""
 
     @asynccontextmanager
@@ -88,7 +109,7 @@ def play() -> Play:
         lab: FakeLab | None = None, size: tuple[int, int] = (120, 40), lessons: tuple[Lesson, ...] = ()
     ) -> AsyncIterator[Stage]:
         lab = lab or FakeLab()
-        app = app_with(lab, *lessons)
+        app = app_with(lab, progress, *lessons)
         async with app.run_test(size=size) as pilot:
             stage = Stage(app, pilot, lab)
             await stage.settle()

@@ -136,11 +136,8 @@ async def test_the_score_counts_the_predictions_of_all_steps() -> None:
     await player.go_on()
     await player.predict(0)
     await player.run()
-    for _ in range(2):
-        await player.go_on()
-        while player.session.phase is not Phase.EXPLAIN:
-            await (player.run() if player.session.phase is Phase.RUN else player.go_on())
-    await player.go_on()
+    for act in (player.go_on, player.go_on, player.run, player.run, player.go_on, player.go_on):
+        await act()
 
     view = view_of(player)
     assert (view.phase, view.right, view.asked) == (Phase.DONE, 0, 1)

@@ -51,10 +51,7 @@ def test_a_wide_name_is_cut_with_an_ellipsis() -> None:
 def test_a_long_sentence_hangs_beside_its_time() -> None:
     rows = hang(safe("0:01.0 "), safe("tenant runs as PID 18422"), 20)
 
-    assert [row.plain.rstrip() for row in rows] == ["0:01.0 tenant runs as", "       PID 18422"] or [
-        row.plain.rstrip() for row in rows
-    ] == ["0:01.0 tenant runs", "       as PID 18422"]
-    assert all(row.cell_length <= 20 for row in rows)
+    assert [row.plain for row in rows] == ["0:01.0 tenant runs", "       as PID 18422"]
 
 
 def test_a_time_on_the_axis_has_minutes_seconds_and_tenths() -> None:

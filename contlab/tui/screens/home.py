@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from pathlib import Path
 from typing import ClassVar
 
 from textual import on
@@ -14,15 +14,20 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.getters import query_one
 from textual.message import Message
-from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
 from contlab.course.lesson import Lesson
+from contlab.course.library import Track
+from contlab.course.progress import Progress
+from contlab.errors import ContlabError
+from contlab.tui.course import Course
 from contlab.tui.pages import MEDIUM
+from contlab.tui.screens.error import ErrorScreen
 from contlab.tui.text import cell, safe
 from contlab.tui.widgets.choices import Choices
+from contlab.tui.widgets.record import lines
 
 EMPTY = """No lessons were found.
 
@@ -38,30 +43,27 @@ class LessonPicked(Message):
 
 
 class HomeScreen(Screen[None]):
-    """A list on the left; what the chosen lesson is about on the right."""
+    """A list on the left; what the highlighted lesson is about on the right."""
 
     CSS_PATH = "home.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (MEDIUM, "-medium")]
     BINDINGS: ClassVar[list[BindingType]] = []
 
-    done: reactive[Mapping[str, int]] = reactive({}, init=False, always_update=True)
-    """Lesson id -> steps finished."""
-
     listing = query_one("#lessons", Choices)
     about = query_one("#about", Static)
 
-    def __init__(self, lessons: Sequence[Lesson], progress: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(self, course: Course) -> None:
         super().__init__()
-        self.lessons, self._progress = tuple(lessons), progress
+        self.course = course
+        self.tracks: tuple[Track, ...] = course.tracks()
+        self.lessons: dict[str, Lesson | ContlabError] = {
+            str(entry.path): self._read(entry.path) for track in self.tracks for entry in track.lessons
+        }
 
     def compose(self) -> ComposeResult:
         """Title, list, description."""
-        yield Static(
-            Content.assemble(
-                ("contlab", "bold $primary"), ("   containers, made before your eyes", "$foreground-muted")
-            ),
-            id="title",
-        )
+        said = (("contlab", "bold $primary"), ("   containers, made before your eyes", "$foreground-muted"))
+        yield Static(Content.assemble(*said), id="title", markup=False)
         with Horizontal():
             yield Choices(id="lessons")
             with VerticalScroll(id="side", can_focus=False):
@@ -74,13 +76,11 @@ class HomeScreen(Screen[None]):
         self.listing.border_title = Content("Lessons")
         self.set_class(not self.lessons, "-empty")
         self.listing.focus()
+        if notice := self.course.progress.notice:
+            self.app.push_screen(ErrorScreen(notice))
 
     def on_screen_resume(self) -> None:
-        """A lesson may have been played meanwhile."""
-        self.done = self._progress()
-
-    def watch_done(self) -> None:
-        """Progress was made."""
+        """Progress may have been made meanwhile."""
         kept = self.listing.highlighted
         self.listing.clear_options()
         self.listing.add_options(self._options())
@@ -88,22 +88,37 @@ class HomeScreen(Screen[None]):
 
     @on(OptionList.OptionHighlighted)
     def _describe(self, event: OptionList.OptionHighlighted) -> None:
-        if (lesson := self._lesson(event.option_id)) is not None:
-            self.about.update(about(lesson))
+        match self.lessons.get(event.option_id or ""):
+            case Lesson() as lesson:
+                self.about.update(about(lesson, self.course.progress))
+            case ContlabError() as error:
+                self.about.update(lines(str(error)))
 
     @on(OptionList.OptionSelected)
     def _pick(self, event: OptionList.OptionSelected) -> None:
-        if (lesson := self._lesson(event.option_id)) is not None:
-            self.post_message(LessonPicked(lesson))
-
-    def _lesson(self, name: str | None) -> Lesson | None:
-        return next((lesson for lesson in self.lessons if lesson.id == name), None)
+        match self.lessons.get(event.option_id or ""):
+            case Lesson() as lesson:
+                self.app.post_message(LessonPicked(lesson))
+            case ContlabError() as error:
+                self.app.push_screen(ErrorScreen(error.message, error.hint))
 
     def _options(self) -> Iterator[Option]:
-        for track, lessons in groupby(self.lessons, key=lambda lesson: lesson.track):
-            yield Option(safe(track.replace("-", " ").capitalize(), "bold $foreground-muted"), disabled=True)
-            for lesson in lessons:
-                yield Option(line(lesson, self.done.get(lesson.id, 0)), id=lesson.id)
+        for track in self.tracks:
+            yield Option(safe(track.title, "bold $foreground-muted"), disabled=True)
+            for entry in track.lessons:
+                lesson = self.lessons[str(entry.path)]
+                said = (
+                    line(lesson, len(self.course.progress.done(lesson)))
+                    if isinstance(lesson, Lesson)
+                    else Content.assemble((" ✗ ", "$error"), cell(entry.title, 34), (" needs mending", "$error"))
+                )
+                yield Option(said, id=str(entry.path))
+
+    def _read(self, path: Path) -> Lesson | ContlabError:
+        try:
+            return self.course.open_lesson(path)
+        except ContlabError as error:
+            return error
 
 
 def line(lesson: Lesson, done: int) -> Content:
@@ -112,19 +127,23 @@ def line(lesson: Lesson, done: int) -> Content:
     mark, style = ("✓", "$success bold") if done >= count else ("◐", "$accent") if done else ("○", "$foreground-muted")
     return Content.assemble(
         (f" {mark} ", style),
-        cell(lesson.title, 38),
-        (f" {'■' * done}{'□' * (count - done)}" if count <= 10 else f" {done}/{count}", style),
+        cell(lesson.title, 34),
+        (f" {'■' * done}{'□' * (count - done)}" if count <= 12 else f" {done}/{count}", style),
         (f"  {lesson.minutes} min", "$foreground-muted"),
     )
 
 
-def about(lesson: Lesson) -> Content:
-    """Title, goals, and what comes before."""
+def about(lesson: Lesson, progress: Progress) -> Content:
+    """Title, goals, steps with those done, and how the predictions went."""
     parts = [safe(lesson.title, "bold $primary"), Content("")]
     if lesson.goals:
         parts += [Content.styled("You will", "bold"), *(safe(f"• {goal}") for goal in lesson.goals), Content("")]
-    parts += [Content.styled(f"{len(lesson.steps)} steps", "bold")]
-    parts += [safe(f"{place:>2} {step.title}", "$foreground-muted") for place, step in enumerate(lesson.steps, 1)]
+    done, (right, asked) = progress.done(lesson), progress.score(lesson)
+    parts.append(Content.styled("Steps", "bold"))
+    parts += [safe(f"{'✓' if step.slug in done else '·'} {step.title}", "$foreground-muted") for step in lesson.steps]
+    if asked:
+        parts += [Content(""), Content(f"{right} of {asked} predictions were right")]
     if lesson.after:
         parts += [Content(""), safe("after " + ", ".join(lesson.after), "$foreground-muted")]
-    return Content("\n").join([*parts, Content(""), Content.styled("Press Enter to begin", "$accent bold")])
+    begin = "go on" if 0 < len(done) < len(lesson.steps) else "begin"
+    return Content("\n").join([*parts, Content(""), Content.styled(f"Press Enter to {begin}", "$accent bold")])

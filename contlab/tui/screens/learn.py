@@ -100,8 +100,10 @@ class LearnScreen(PlayScreen):
 
     def on_resize(self, event: events.Resize) -> None:
         """Another room: other pages take turns."""
-        self.choice = pages(event.size.width, event.size.height)
-        self.page = settle(self.page, self.choice)
+        before, self.choice = self.choice, pages(event.size.width, event.size.height)
+        # The prompt was beside the panels: where it has to share their place, it comes first.
+        arrives = "lesson" in self.choice and "lesson" not in before
+        self.page = "lesson" if arrives else settle(self.page, self.choice)
 
     def watch_page(self, page: str) -> None:
         """Another page is in sight."""

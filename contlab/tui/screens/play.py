@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from textual import work
@@ -14,7 +15,7 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from contlab.course.lesson import Hint, Lesson
-from contlab.course.session import Phase
+from contlab.course.session import Phase, Prediction
 from contlab.errors import ContlabError
 from contlab.lab.protocol import Happened, Lab, Output, Sampled, Trouble
 from contlab.tui.course import Course
@@ -68,8 +69,7 @@ class PlayScreen(Screen[None]):
     def __init__(self, lesson: Lesson, course: Course) -> None:
         super().__init__()
         self.course = course
-        done = course.done().get(lesson.id, 0)
-        self.player = Player(lesson, course.open_lab, self._changed, done if done < len(lesson.steps) else 0)
+        self.player = Player(lesson, course.open_lab, self._changed, course.progress.next_step(lesson))
         self.evidence = Evidence()
         self.scrollback = Scrollback()
         self._gone = False
@@ -198,8 +198,15 @@ class PlayScreen(Screen[None]):
         if self._gone:
             return
         old, self.view = self.view, view_of(self.player)
-        if self.view.phase is not old.phase and (self.view.judged or not self.view.following):
-            self.course.save(self.player.session)
+        if self.view.phase is Phase.EXPLAIN and old.phase is not Phase.EXPLAIN:
+            session = self.player.session
+            when = datetime.now(UTC).isoformat(timespec="seconds")
+            self._save(session.lesson, session.step.slug, tuple(session.predictions), when)
+
+    @work(thread=True, group="save", exit_on_error=False)
+    def _save(self, lesson: Lesson, slug: str, predictions: tuple[Prediction, ...], when: str) -> None:
+        """Writing waits for the disk, so it is done beside the event loop."""
+        self.course.progress.finish(lesson, slug, predictions, when)
 
     def _play(self, act: Coroutine[Any, Any, None]) -> None:
         """One act at a time: a key pressed while another act runs is not kept for later."""

@@ -11,10 +11,10 @@ from textual.reactive import var
 from contlab.tui.happening import Happening
 from contlab.tui.text import hang, safe
 from contlab.tui.units import clock
-from contlab.tui.widgets.panel import Panel, Row
+from contlab.tui.widgets.panel import Following, Row
 
 
-class Events(Panel):
+class Events(Following):
     """The newest at the bottom; it stays there unless one scrolls up."""
 
     TITLE = "Events"
@@ -34,11 +34,6 @@ class Events(Panel):
         if not self.happenings:
             return [Content.styled("nothing has happened yet", "$foreground-muted italic")]
         return [line for happening in self.happenings for line in _sentence(happening, width)]
-
-    def built(self, at_end: bool) -> None:
-        """Follow the newest, unless the learner has scrolled up."""
-        if at_end:
-            self.scroll_end(animate=False)
 
 
 def _sentence(happening: Happening, width: int) -> list[Content]:

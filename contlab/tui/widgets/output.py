@@ -10,15 +10,16 @@ from textual.reactive import var
 
 from contlab.tui.text import safe
 from contlab.tui.units import size
-from contlab.tui.widgets.panel import Panel, Row
+from contlab.tui.widgets.panel import Following, Row
 
 LINES = 500
 """Rows kept in sight; older ones scroll out for good."""
 
 
-class Output(Panel):
+class Output(Following):
     """The end of the output; it follows unless one scrolls up."""
 
+    DEFAULT_CSS = "Output { max-height: 100%; }"
     TITLE = "Output"
     HELP: ClassVar[str] = "What the command printed, both streams. Control characters are shown, not obeyed."
 
@@ -48,8 +49,7 @@ class Output(Panel):
                 break
         return folded[-LINES:]
 
-    def built(self, at_end: bool) -> None:
-        """As high as there are lines, within its style's bounds; follow the newest, unless one has scrolled up."""
+    def built(self) -> None:
+        """As high as there are lines, within its style's bounds."""
         self.styles.height = len(self._rows) + 2
-        if at_end:
-            self.scroll_end(animate=False)
+        super().built()

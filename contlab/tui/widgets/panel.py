@@ -79,11 +79,10 @@ class Panel(ScrollView, can_focus=True):
         if not (self._stale and width and self.is_on_screen):
             return
         self._stale = False
-        at_end = self.is_vertical_scroll_end
         self._rows = self._fitted(width, self.size.height)
         self._strips.clear()
         self.virtual_size = Size(width, len(self._rows))
-        self.built(at_end)
+        self.built()
         self.refresh()
 
     def _fitted(self, width: int, height: int) -> Sequence[Row]:
@@ -94,8 +93,8 @@ class Panel(ScrollView, can_focus=True):
             rows = self.rows(narrow if len(rows) > height else width)
         return rows
 
-    def built(self, at_end: bool) -> None:
-        """Called after the rows were built; ``at_end``: the last row was in sight before."""
+    def built(self) -> None:
+        """Called after the rows were built."""
 
     def on_resize(self, event: events.Resize) -> None:
         """Rows depend on the width."""
@@ -126,6 +125,29 @@ class Panel(ScrollView, can_focus=True):
         clipped = content.truncate(width, ellipsis=True)
         strips = Visual.to_strips(self, clipped, width, 1, self.visual_style)
         return strips[0] if strips else Strip.blank(width, self.rich_style)
+
+
+class Following(Panel):
+    """A panel that keeps its newest row in sight, unless the learner has scrolled up."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._going = False
+        """On the way to the end: the new rows have no room yet."""
+
+    def redraw(self) -> None:
+        """Where it is now says whether it follows."""
+        self._going = self._going or self.is_vertical_scroll_end
+        super().redraw()
+
+    def built(self) -> None:
+        """Go to the end once the rows have room."""
+        if self._going:
+            self.call_after_refresh(self._arrive)
+
+    def _arrive(self) -> None:
+        self._going = False
+        self.scroll_end(animate=False, immediate=True)
 
 
 def tally(marks: dict[str, str]) -> str:
