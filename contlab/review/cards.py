@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from difflib import SequenceMatcher
 
-import fsrs
 import msgspec
 
 from contlab.review import note
@@ -42,14 +41,14 @@ class Card(msgspec.Struct, frozen=True):
     present: bool
     """False: its source has it no more; it isn't asked, and comes back with its history."""
     due: int
-    """Seconds since the epoch."""
+    """Seconds since the epoch; 0: never reviewed, so due from the start."""
     memory: str
     """The state of the fsrs library's ``Card``, as JSON."""
 
     @property
     def is_new(self) -> bool:
         """Never reviewed."""
-        return fsrs.Card.from_json(self.memory).last_review is None
+        return self.due == 0
 
     @property
     def due_at(self) -> datetime:

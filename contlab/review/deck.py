@@ -54,18 +54,21 @@ class Deck:
         cards = self._select("present AND due <= ? ORDER BY due, id", int(now.timestamp()))
         return sorted(cards, key=lambda card: card.is_new)
 
-    def sync(self, drafts: Iterable[Draft], sources: Iterable[str]) -> Synced:
-        """Take in what ``sources`` hold now: all their cards are in ``drafts``. Edited cards keep their history."""
-        with self.log.transaction():
-            return self._sync(drafts, set(sources))
+    def sync(self, drafts: Iterable[Draft], sources: Iterable[str], *, drop: bool = True) -> Synced:
+        """Take in what ``sources`` hold now; edited cards keep their history.
 
-    def _sync(self, drafts: Iterable[Draft], sources: set[str]) -> Synced:
+        ``drop``: cards that are not in ``drafts`` are gone from their sources, and no longer asked.
+        """
+        with self.log.transaction():
+            return self._sync(drafts, set(sources), drop)
+
+    def _sync(self, drafts: Iterable[Draft], sources: set[str], drop: bool = True) -> Synced:
         added = edited = gone = 0
         old = [card for card in self.all() if card.source in sources or not card.present]
         for card, draft in match(old, drafts):
             if draft is None:
                 assert card is not None
-                if card.present:
+                if card.present and drop:
                     self.log.db.execute("UPDATE card SET present = 0 WHERE id = ?", (card.id,))
                     gone += 1
             elif card is None:
@@ -80,13 +83,13 @@ class Deck:
         return Synced(added, edited, gone)
 
     def _add(self, draft: Draft) -> None:
-        now = datetime.now(UTC)
         cursor = self.log.db.execute(
-            "INSERT INTO card (source, question, answer, due, memory) VALUES (?, ?, ?, ?, '')",
-            (*msgspec.structs.astuple(draft), int(now.timestamp())),
+            "INSERT INTO card (source, question, answer, due, memory) VALUES (?, ?, ?, 0, '')",
+            msgspec.structs.astuple(draft),
         )
-        new = fsrs.Card(card_id=cursor.lastrowid, due=now)  # without an id it sleeps to make one
-        self.log.db.execute("UPDATE card SET memory = ? WHERE id = ?", (new.to_json(), cursor.lastrowid))
+        assert cursor.lastrowid is not None
+        new = fsrs.Card(card_id=cursor.lastrowid, due=datetime.now(UTC))  # without an id it sleeps to make one
+        self._remember(cursor.lastrowid, new.to_json())
 
     def sync_vault(self, vault: Vault, entries: Iterable[Entry]) -> Synced:
         """Take in the questions of a vault's reviewable notes; only notes changed since the last time are read."""
@@ -145,8 +148,14 @@ class Deck:
             self.log.mark(review.id, State.UNDONE)
         return self.card(number)
 
+    def restore(self, number: int, memory: str) -> None:
+        """Give a card that was never reviewed here the memory it had elsewhere; ``ValueError`` when that is none."""
+        own = msgspec.json.encode({**msgspec.json.decode(memory), "card_id": number}).decode()
+        self._remember(number, fsrs.Card.from_json(own).to_json())
+
     def _remember(self, number: int, memory: str) -> None:
-        due = int(fsrs.Card.from_json(memory).due.timestamp())
+        card = fsrs.Card.from_json(memory)
+        due = int(card.due.timestamp()) if card.last_review else 0
         self.log.db.execute("UPDATE card SET memory = ?, due = ? WHERE id = ?", (memory, due, number))
 
     def _select(self, where: str, *values: object) -> list[Card]:

@@ -92,12 +92,12 @@ class Log:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or paths.data() / "review.sqlite3"
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             self.db = sqlite3.connect(self.path, isolation_level=None, timeout=10)
             self.db.execute("PRAGMA synchronous = FULL")
             self._migrate()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, OSError) as error:
             raise ContlabError(
                 f"the review log can't be opened: {self.path}: {error}",
                 "Move that file aside to begin a new log; the notes themselves hold their schedules.",

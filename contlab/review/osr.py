@@ -43,6 +43,15 @@ def js_round(number: float) -> int:
     return math.floor(number + 0.5)
 
 
+def interval_words(days: float) -> str:
+    """An interval for people: 12 days, 1.3 months, 2.7 years; rounded as the plugin does."""
+    months, years = js_round(days / 3.04375) / 10, js_round(days / 36.525) / 10
+    if months < 1:
+        return f"{days:g} day{'' if days == 1 else 's'}"
+    number, unit = (months, "month") if years < 1 else (years, "year")
+    return f"{number:g} {unit}{'' if number == 1 else 's'}"
+
+
 def schedule(
     rating: Rating,
     interval: float,

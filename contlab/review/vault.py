@@ -102,7 +102,7 @@ class Vault(msgspec.Struct, frozen=True):
 
 def open_vault(path: Path) -> Vault:
     """The vault ``path`` lies in: the nearest folder above with ``.obsidian``, else ``path`` itself or its folder."""
-    path = path.absolute()
+    path = Path(os.path.abspath(path))  # noqa: PTH100 (a note that is a link stays in its vault)
     if not path.exists():
         raise ContlabError(f"there is no {path}", "Give the folder of the notes.", exit_code=ExitCode.USAGE)
     folder = path if path.is_dir() else path.parent

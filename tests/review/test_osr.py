@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from contlab.review.osr import Neighbour, Rating, first_ease, js_round, schedule
+from contlab.review.osr import Neighbour, Rating, first_ease, interval_words, js_round, schedule
 from contlab.review.settings import Settings, load, parse
 
 VECTORS = Path(__file__).parents[1] / "data" / "review" / "sr_vectors.csv"
@@ -106,3 +106,8 @@ def test_settings_come_from_the_plugins_file_and_null_is_the_default(tmp_path):
     settings = parse(data)
     assert (settings.base_ease, settings.tags_to_review, settings.easy_bonus) == (270, ("#✅",), 1.3)
     assert Settings() == load(tmp_path)
+
+
+def test_intervals_in_words_round_as_in_the_plugin():
+    texts = [interval_words(days) for days in (1, 12, 41, 366, 1000, 1793)]
+    assert texts == ["1 day", "12 days", "1.3 months", "1 year", "2.7 years", "4.9 years"]

@@ -1,0 +1,122 @@
+"""``contlab review``: how reviewing goes, and cards in and out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from contlab.cli.due import JSON, ON, VAULT, look
+
+if TYPE_CHECKING:
+    from contlab.review.queue import Queue
+    from contlab.review.stats import Stats
+
+BAR = 40
+"""Columns of the longest bar."""
+
+
+@click.group()
+def review() -> None:
+    """See how reviewing goes; take cards in and out."""
+
+
+@review.command()
+@VAULT
+@ON
+@JSON
+def stats(vault: Path | None, on: datetime | None, as_json: bool) -> None:
+    """Show what is due, the days ahead, the load and how well things were remembered."""
+    from contlab.review.log import Log
+    from contlab.review.stats import gather
+
+    with Log() as log:
+        opened, found, queue, cards = look(log, vault, on)
+        past = gather(log, queue.on)
+    if as_json:
+        _print_json(str(opened.root), queue, past, len(cards))
+    else:
+        _print(str(opened.root), queue, past, len(cards), len(found.entries))
+
+
+@review.command("export")
+@click.option("--format", "form", type=click.Choice(["json", "anki"]), default="json", show_default=True)
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+def export_cards(form: str, file: Path | None) -> None:
+    """Write the cards to FILE, or to stdout.
+
+    json: with memory and history. anki: text for Anki's File > Import, question, answer and tag.
+    """
+    from contlab.errors import ContlabError, ExitCode
+    from contlab.review import exchange
+    from contlab.review.deck import Deck
+    from contlab.review.log import Log
+
+    with Log() as log:
+        deck = Deck(log)
+        data = exchange.to_json(deck) if form == "json" else exchange.to_anki(deck).encode()
+    if file is None:
+        click.echo(data, nl=False)
+        return
+    try:
+        file.write_bytes(data)
+    except OSError as error:
+        raise ContlabError(f"can't write {file}: {error.strerror}", exit_code=ExitCode.USAGE) from error
+
+
+@review.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+def import_cards(file: Path) -> None:
+    """Add the cards of FILE: JSON as `export` writes it, or text with a tab between question and answer."""
+    from contlab.errors import ContlabError, ExitCode
+    from contlab.review import exchange
+    from contlab.review.deck import Deck
+    from contlab.review.log import Log
+
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise ContlabError(f"can't read {file}: {error.strerror}", exit_code=ExitCode.USAGE) from error
+    with Log() as log:
+        synced = exchange.take_in(Deck(log), file.name, data)
+    click.echo(f"{synced.added} added, {synced.edited} changed", err=True)
+
+
+def _print(root: str, queue: Queue, past: Stats, cards: int, notes: int) -> None:
+    click.echo(f"{root}, {queue.on}: {notes} notes")
+    for deck, notes_of in queue.decks.items():
+        click.echo(
+            f"  {deck}: {notes_of.due} due ({notes_of.overdue} overdue), {notes_of.new} new, {notes_of.total} in all"
+        )
+    click.echo(f"  cards to ask: {cards}")
+    click.echo(f"  load: {queue.load:.1f} reviews a day")
+    forecast = queue.forecast(14)
+    most = max(1, *forecast.values())
+    click.echo("\ncoming due")
+    for day, count in forecast.items():
+        click.echo(f"  {day:%a %d %b} {'▇' * round(count * BAR / most)} {count}".rstrip())
+    kept = f", {past.retention:.0%} remembered" if past.retention is not None else ""
+    click.echo(f"\nlast {len(past.by_day)} days: {past.reviews} reviews{kept}; {past.streak} days in a row")
+    for rating, times in past.by_rating.items():
+        click.echo(f"  {rating:5} {times}")
+
+
+def _print_json(root: str, queue: Queue, past: Stats, cards: int) -> None:
+    import json
+
+    import msgspec
+
+    data: dict[str, Any] = {
+        "vault": root,
+        "on": queue.on.isoformat(),
+        "due": len(queue.due),
+        "new": len(queue.new),
+        "cards": cards,
+        "load_per_day": round(queue.load, 2),
+        "decks": msgspec.to_builtins(queue.decks),
+        "forecast": {day.isoformat(): count for day, count in queue.forecast().items()},
+        "past": msgspec.to_builtins(past),
+    }
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
