@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -45,6 +47,10 @@ class ContlabApp(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = DARK.name
+        if not self.is_headless:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(number, lambda: self.run_worker(self.action_quit(), group="quit"))
         self.push_screen(HomeScreen(self.course))
         if self._first is not None:
             self.push_screen(LearnScreen(self._first, self.course))

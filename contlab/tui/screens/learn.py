@@ -185,11 +185,11 @@ class LearnScreen(PlayScreen):
         self.ready_us = evidence.ready_us.get(name, 0.0)
 
     def _main_container(self) -> str:
-        """The one that the step is about: the first it opens, else the one it runs something in."""
+        """The one that the step is about: where it runs its first command, else the first that it opens."""
         step = self.player.session.step
         opened: tuple[Container, ...] = step.of(Container)
         runs: tuple[Run, ...] = step.of(Run)
-        return opened[0].name if opened else runs[0].container if runs else ""
+        return runs[0].container if runs else opened[0].name if opened else ""
 
     def action_zoom(self) -> None:
         """Give the focused panel the whole screen, or take it back."""

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from rich.text import Text
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.reactive import reactive
@@ -93,7 +94,7 @@ class PlayScreen(Screen[None]):
         try:
             await self.player.close()
         except ContlabError as error:
-            self.app.exit(message=str(error), return_code=int(error.exit_code))
+            self.app.exit(message=Text(str(error)), return_code=int(error.exit_code))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key means anything now."""

@@ -51,8 +51,8 @@ class Cgroup(Panel):
             *_memory(sample.memory, self.history, width, marks),
             *_cpu(sample.cpu, width, marks),
             *_pids(sample.pids, width, marks),
-            *_pressure(sample, width),
-            *_biting(sample, width),
+            *_pressure(sample),
+            *_biting(sample),
         ]
 
 
@@ -77,7 +77,8 @@ def _memory(
     if isinstance(memory, Unavailable):
         yield _missing("memory", memory)
         return
-    limit = memory.limit or max(memory.current, *(int(value) for value in history), 1)
+    # Without a limit there is no fixed scale: twice the most that was seen leaves room to grow.
+    limit = float(memory.limit or 2 * max(memory.current, *(int(value) for value in history), 1))
     share = memory.current / limit if memory.limit else 0.0
     used = Content.assemble(
         (size(memory.current), f"{alarm(share)} bold"),
@@ -89,7 +90,7 @@ def _memory(
     kinds = [("anon", memory.anon, "█"), ("file", memory.file, "▓"), ("kernel", memory.kernel, "▒")]
     known = [(name, value, letter) for name, value, letter in kinds if isinstance(value, int)]
     parts = [(float(value), letter, alarm(share)) for _, value, letter in known]
-    yield bar(parts or [(float(memory.current), "█", alarm(share))], limit, width)
+    yield bar(parts or [(float(memory.current), "█", alarm(share))], limit, width, bool(memory.limit))
     legend = "  ".join(f"{letter} {name} {value / MIB:.1f}" for name, value, letter in known) + " MiB"
     yield Content.styled(legend if known else "█ all kinds together", "$foreground-muted")
     peak = f"peak {size(memory.peak)}" if isinstance(memory.peak, int) else ""
@@ -112,7 +113,7 @@ def _cpu(cpu: CpuSample | Unavailable, width: int, marks: dict[str, str]) -> Ite
     mark = marks.get("cpu.throttled_periods", "").strip()
     style = "$warning bold" if waited else "$foreground-muted"
     yield _named("cpu", width, used, Content.assemble((mark, "$accent bold"), (f"throttled {waited:.0f} %", style)))
-    yield bar([(percent, "█", alarm(share))], quota * 100, width)
+    yield bar([(percent, "█", alarm(share))], quota * 100, width, bool(cpu.quota))
 
 
 def _pids(pids: PidsSample | Unavailable, width: int, marks: dict[str, str]) -> Iterator[Content]:
@@ -126,7 +127,7 @@ def _pids(pids: PidsSample | Unavailable, width: int, marks: dict[str, str]) -> 
     yield _named("pids", width, used, _count("refused", pids.refused, marks.get("pids.refused", " ")))
 
 
-def _pressure(sample: CgroupSample, width: int) -> Iterator[Content]:
+def _pressure(sample: CgroupSample) -> Iterator[Content]:
     """Share of the last 10 s in which some task waited."""
     told = [
         f"{name} {pressure.some_avg10:.1f} %"
@@ -141,21 +142,19 @@ def _pressure(sample: CgroupSample, width: int) -> Iterator[Content]:
         )
 
 
-def _biting(sample: CgroupSample, width: int) -> Iterator[Content]:
-    """Which ancestor's limit is the smallest: named only where it isn't its own."""
-    above: dict[str, list[str]] = {}
+def _biting(sample: CgroupSample) -> Iterator[Content]:
+    """Whose limits are in force; on v1 one group has a directory for each controller, so names are compared."""
+    owners: dict[str, list[str]] = {}
     for controller, path in sample.biting.items():
-        if path.rstrip("/").rsplit("/", 1)[-1] != sample.path.rstrip("/").rsplit("/", 1)[-1]:
-            above.setdefault(path, []).append(controller)
-    for path, controllers in above.items():
-        yield Content.assemble(
-            ("held by  ", "$foreground-muted"),
-            ", ".join(controllers),
-            (" of its parent ", "$foreground-muted"),
-            safe(path.rstrip("/").rsplit("/", 1)[-1]),
-        )
-    if sample.biting and not above:
-        yield Content.styled("limits are its own", "$foreground-muted")
+        owners.setdefault(_group(path), []).append(controller)
+    for name, controllers in owners.items():
+        own = name == _group(sample.path)
+        whose = Content("its own") if own else Content.assemble("its parent ", safe(name, "bold"))
+        yield Content.assemble(("limited by  ", "$foreground-muted"), whose, (f"  {', '.join(controllers)}", ""))
+
+
+def _group(path: str) -> str:
+    return path.rstrip("/").rsplit("/", 1)[-1]
 
 
 def _missing(name: str, value: Unavailable) -> Content:

@@ -9,17 +9,19 @@ from textual.content import Content
 _LEVELS = " ▁▂▃▄▅▆▇█"
 
 
-def bar(parts: Sequence[tuple[float, str, str]], limit: float, width: int) -> Content:
+def bar(parts: Sequence[tuple[float, str, str]], limit: float, width: int, limited: bool = True) -> Content:
     """``parts`` (amount, character, style) stacked from the left; the rest of ``width`` is room up to the limit line.
 
-    A part that is there at all gets a cell, so that a little is not nothing.
+    A part that is there at all gets a cell, so that a little is not nothing. Not ``limited``: no limit line.
     """
     room, pieces = width - 1, []
     for amount, character, style in parts:
         cells = min(room, max(1, round(amount / limit * (width - 1)))) if amount > 0 and limit > 0 else 0
         pieces.append((character * cells, style))
         room -= cells
-    return Content.assemble(*pieces, ("·" * room, "$border"), ("┃", "$warning bold"))
+    return Content.assemble(
+        *pieces, ("·" * room, "$border"), ("┃" if limited else "·", "$warning bold" if limited else "$border")
+    )
 
 
 def sparkline(values: Iterable[float], limit: float, width: int) -> str:

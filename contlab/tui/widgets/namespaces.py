@@ -55,9 +55,9 @@ class Namespaces(Panel):
 def id_map(lines: tuple[IdMapLine, ...]) -> str:
     """uid_map in words."""
     if not lines:
-        return "empty: every user is unmapped"
+        return "empty: no user is mapped"
     if lines == (IdMapLine(0, 0, 4_294_967_295),):
-        return "0 is 0: users are the host's own"
+        return "users are the host's own"
     return ", ".join(f"{line.inside} is {line.outside} outside (+{line.length})" for line in lines)
 
 

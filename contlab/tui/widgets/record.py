@@ -12,9 +12,12 @@ from contlab.course.facts import RunResult, claim
 from contlab.course.lesson import Hint, Run
 from contlab.course.session import Judgement, Prediction
 from contlab.tui.sentences import signal_name
-from contlab.tui.text import safe
+from contlab.tui.text import hang, safe
 from contlab.tui.units import duration
 from contlab.tui.view import NOTHING, StepView
+
+_USUAL = 60
+"""Cells, as long as the real width isn't known."""
 
 
 class Record(Static):
@@ -26,12 +29,22 @@ class Record(Static):
     """
 
     view: var[StepView] = var(NOTHING)
+    _told = Content("")
 
-    def watch_view(self, view: StepView) -> None:
+    def watch_view(self) -> None:
         """Something was said or done."""
-        content = Content("\n").join(record(view))
+        self._tell()
+
+    def on_resize(self) -> None:
+        """Another width: lines break elsewhere."""
+        self._tell()
+
+    def _tell(self) -> None:
+        content = Content("\n").join(record(self.view, self.size.width or _USUAL))
         self.set_class(not content, "-empty")
-        self.update(content)
+        if not content.is_same(self._told):
+            self._told = content
+            self.update(content)
 
 
 class Hints(Static):
@@ -50,74 +63,73 @@ class Hints(Static):
         self.update(Content("\n").join(_hint(place, hint) for place, hint in enumerate(view.hints, 1)))
 
 
-def record(view: StepView) -> Iterator[Content]:
-    """The lines of a step's record."""
+def record(view: StepView, width: int) -> Iterator[Content]:
+    """The lines of a step's record, at most ``width`` cells wide."""
     for prediction in view.predictions:
-        yield from _verdict(prediction) if view.judged else _promise(prediction)
+        yield from _verdict(prediction, width) if view.judged else _promise(prediction, width)
     if view.predictions and view.results:
         yield Content("")
     for run, result in zip(view.runs, view.results, strict=False):
-        yield _ran(run, result)
+        yield from _ran(run, result, width)
     if view.judgements:
         if view.predictions or view.results:
             yield Content("")
         yield Content.styled("Checked with the kernel", "bold")
         for judgement in view.judgements:
-            yield from _judged(judgement)
+            yield from _judged(judgement, width)
 
 
-def _promise(prediction: Prediction) -> Iterator[Content]:
-    yield Content.assemble(("You predict  ", "$foreground-muted"), safe(_choice(prediction, prediction.chosen), "bold"))
+def _promise(prediction: Prediction, width: int) -> list[Content]:
+    return hang(Content.styled("You predict  ", "$foreground-muted"), _choice(prediction, prediction.chosen), width)
 
 
-def _choice(prediction: Prediction, place: int) -> str:
-    return f"{place + 1} {prediction.predict.choices[place]}"
+def _choice(prediction: Prediction, place: int) -> Content:
+    return safe(f"{place + 1} {prediction.predict.choices[place]}", "bold")
 
 
-def _verdict(prediction: Prediction) -> Iterator[Content]:
+def _verdict(prediction: Prediction, width: int) -> Iterator[Content]:
     said = _choice(prediction, prediction.chosen)
-    if prediction.right is None:
-        yield Content.assemble(("? You predicted  ", "$warning bold"), safe(said))
-        yield Content.styled("  None of the choices is what the kernel did.", "$foreground-muted")
-    elif prediction.correct:
-        yield Content.assemble(("✓ You were right  ", "$success bold"), safe(said))
+    if prediction.correct:
+        yield from hang(Content.styled("✓ You were right   ", "$success bold"), said, width)
     else:
-        yield Content.assemble(("✗ You predicted   ", "$error bold"), safe(said))
-        yield Content.assemble(("  The kernel did  ", "$success bold"), safe(_choice(prediction, prediction.right)))
-    if prediction.predict.because:
-        yield safe(" ".join(prediction.predict.because.split()), "$foreground-muted")
+        yield from hang(Content.styled("✗ You predicted    ", "$error bold"), said, width)
+        kernel = (
+            Content.styled("something else than all of these", "$warning")
+            if prediction.right is None
+            else _choice(prediction, prediction.right)
+        )
+        yield from hang(Content.styled("  The kernel did   ", "$success bold"), kernel, width)
+    if because := " ".join(prediction.predict.because.split()):
+        yield from hang(Content("  "), safe(because, "$foreground-muted"), width)
 
 
-def _ran(run: Run, result: RunResult) -> Content:
+def _ran(run: Run, result: RunResult, width: int) -> list[Content]:
     if result.timed_out:
         ended, style = f"stopped after {result.seconds:.0f} s", "$warning"
     elif result.signal:
         ended, style = f"killed by {signal_name(result.signal)}", "$warning"
     else:
         ended, style = f"exit {result.exit_code}", "$success" if result.exit_code == 0 else "$warning"
-    return Content.assemble(
-        ("$ ", "$foreground-muted"),
+    said = Content.assemble(
         safe(" ".join(run.command.split())),
         ("  → ", "$foreground-muted"),
         (ended, style),
         (f", {duration(result.seconds * 1e6)}", "$foreground-muted"),
     )
+    return hang(Content.styled("$ ", "$foreground-muted"), said, width)
 
 
-def _judged(judgement: Judgement) -> Iterator[Content]:
-    said, before, after = claim(judgement.check), judgement.before, judgement.after
+def _judged(judgement: Judgement, width: int) -> Iterator[Content]:
+    said, before, after = safe(claim(judgement.check)), judgement.before, judgement.after
     if judgement.passed:
-        yield Content.assemble(("✓ ", "$success bold"), safe(said))
+        yield from hang(Content.styled("✓ ", "$success bold"), said, width)
         if before is not None and before.seen != after.seen and not before.seen.startswith("not known"):
-            yield Content.assemble(
-                ("  before this step: ", "$foreground-muted"), safe(before.seen, "$foreground-muted")
-            )
+            seen = safe(f"before this step: {before.seen}", "$foreground-muted")
+            yield from hang(Content("  "), seen, width)
         return
-    yield Content.assemble(("✗ ", "$error bold"), safe(said))
-    if after.holds:
-        yield Content.styled("  it does, but so it did before this step", "$warning")
-    else:
-        yield Content.assemble(("  seen: ", "$foreground-muted"), safe(after.seen, "$warning"))
+    yield from hang(Content.styled("✗ ", "$error bold"), said, width)
+    why = "it does, but so it did before this step" if after.holds else f"seen: {after.seen}"
+    yield from hang(Content("  "), safe(why, "$warning"), width)
 
 
 def _hint(place: int, hint: Hint) -> Content:
