@@ -56,7 +56,7 @@ def _clean(as_json: bool) -> None:
     for name in swept.removed:
         click.echo(f"removed {name}")
     for name in swept.alive:
-        click.echo(f"{name} belongs to a contlab that is running", err=True)
+        click.echo(f"run {name} is going on and was left alone", err=True)
     if not swept.removed:
         click.echo("nothing was left to remove", err=True)
 
