@@ -14,10 +14,12 @@ _BRACES = re.compile(r"\{([^{}]*)\}")
 def ignorer(entries: tuple[str, ...]) -> Callable[[str], bool]:
     """A function that says whether a note's path in its vault is ignored."""
     beginnings = tuple(entry for entry in entries if entry)
-    globs = re.compile("|".join(_pattern(glob) for entry in beginnings for glob in _expanded(entry)) or r"(?!)")
+    globs = [glob for entry in beginnings for glob in _expanded(entry)]
+    tails = tuple(re.split(r"[*?\]]", glob)[-1] for glob in globs)  # most paths end otherwise, and that is quickly seen
+    whole = re.compile("|".join(map(_pattern, globs)))
 
     def is_ignored(path: str) -> bool:
-        return path.startswith(beginnings) or globs.fullmatch(path) is not None
+        return path.startswith(beginnings) or (path.endswith(tails) and whole.fullmatch(path) is not None)
 
     return is_ignored
 

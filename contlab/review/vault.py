@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -33,12 +34,13 @@ CHUNK = 64
 """Notes that one thread reads in a row."""
 AHEAD = 64
 """Chunks read before their notes are looked at: bounds the memory."""
-READERS = 8
+READERS = 12
 """Threads that read when the disk has to be asked: waiting side by side pays then, and only then."""
 _LINK = re.compile(rb"\[\[([^\]|#^\r\n]+)|\]\(<?([^)>#\r\n]+?\.md)[)>#]")
 
 
-_File = tuple[str, os.stat_result]
+_File = tuple[str, int, int, int]
+"""A note's path in the vault, size, mtime and inode, as in its ``Entry``."""
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -97,7 +99,9 @@ class Vault(msgspec.Struct, frozen=True):
     def entry(self, path: Path) -> Entry:
         """One note of the vault, read now."""
         name = path.relative_to(self.root).as_posix()
-        return _entry(name, path.stat(), path.read_bytes(), _Tags(self.settings), want_links=True)
+        stat = path.stat()
+        file = (name, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        return _entry(file, path.read_bytes(), _Tags(self.settings), want_links=True)
 
 
 def open_vault(path: Path) -> Vault:
@@ -124,20 +128,21 @@ def scan(vault: Vault, *, use_index: bool = True, want_links: bool = False) -> S
     began = time.time_ns()
     known = _load_index(vault) if use_index else {}
     entries: list[Entry] = []
-    stale: list[tuple[str, os.stat_result]] = []
+    stale: list[_File] = []
     unreadable: list[tuple[str, str]] = []
-    for name, stat in _walk(vault, unreadable):
+    for file in _walk(vault, unreadable):
+        name, size, mtime, inode = file
         entry = known.get(name)
         if (
             entry is not None
-            and (entry.size, entry.mtime, entry.inode) == (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+            and (entry.size, entry.mtime, entry.inode) == (size, mtime, inode)
             and (entry.links is not None or not want_links)
         ):
             entries.append(entry)
         else:
-            stale.append((name, stat))
+            stale.append(file)
     entries += _Reader(vault, want_links, unreadable).read(stale)
-    entries.sort(key=lambda entry: entry.path)
+    entries.sort(key=attrgetter("path"))
     if use_index and (stale or len(entries) != len(known)):
         _save_index(vault, began, entries)
     return Scan(tuple(entries), tuple(unreadable), len(stale))
@@ -167,7 +172,8 @@ def _walk(vault: Vault, unreadable: list[tuple[str, str]]) -> Iterator[_File]:
                     seen.add((stat.st_dev, stat.st_ino))
                 folders.append(item.path)
             elif item.name.endswith(".md") and item.is_file() and not is_ignored(item.path[skip:]):
-                yield item.path[skip:], item.stat()
+                stat = item.stat()
+                yield item.path[skip:], stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 class _Reader:
@@ -187,27 +193,29 @@ class _Reader:
             done += CHUNK
             if _disk_reads() > asked:
                 break
-        rest = sorted(files[done:], key=lambda file: file[1].st_ino)  # near their order on the disk
+        rest = sorted(files[done:], key=lambda file: file[3])  # near their order on the disk
         chunks = [rest[at : at + CHUNK] for at in range(0, len(rest), CHUNK)]
         with ThreadPoolExecutor(READERS) as readers:
             for at in range(0, len(chunks), AHEAD):
                 ahead = chunks[at : at + AHEAD]
-                for chunk, loaded in zip(ahead, readers.map(self.load, ahead), strict=True):
+                # All of them first: reading threads would wait for the interpreter while notes are looked at.
+                for chunk, loaded in zip(ahead, list(readers.map(self.load, ahead)), strict=True):
                     yield from self.entries(chunk, loaded)
 
     def load(self, chunk: list[_File]) -> list[bytes | OSError]:
         """The bytes of some notes, or why they can't be read."""
-        return [_bytes(f"{self.root}/{name}", stat.st_size) for name, stat in chunk]
+        return [_bytes(f"{self.root}/{name}", size) for name, size, _, _ in chunk]
 
     def entries(self, chunk: list[_File], loaded: list[bytes | OSError]) -> Iterator[Entry]:
         """The entries of the notes that could be read."""
-        for (name, stat), data in zip(chunk, loaded, strict=True):
+        for file, data in zip(chunk, loaded, strict=True):
+            name = file[0]
             if isinstance(data, OSError):
                 self.unreadable.append((_printable(name), str(data.strerror)))
             elif (shown := _printable(name)) != name:
                 self.unreadable.append((shown, "the file's name is not UTF-8"))
             else:
-                yield _entry(name, stat, data, self.tags, self.want_links)
+                yield _entry(file, data, self.tags, self.want_links)
 
 
 def _printable(name: str) -> str:
@@ -234,7 +242,7 @@ def _bytes(path: str, size: int) -> bytes | OSError:
         return error
 
 
-def _entry(name: str, stat: os.stat_result, data: bytes, tags: _Tags, want_links: bool) -> Entry:
+def _entry(file: _File, data: bytes, tags: _Tags, want_links: bool) -> Entry:
     start, end = note.find_properties(data)
     found = note.find_schedule(data, start, end)
     schedule, broken = (None, found.why) if isinstance(found, BrokenSchedule) else (found, "")
@@ -244,7 +252,7 @@ def _entry(name: str, stat: os.stat_result, data: bytes, tags: _Tags, want_links
         decks = tuple(tag for tag in carried if tag in tags.review)
         ignored, has_cards = not tags.ignore.isdisjoint(carried), not tags.cards.isdisjoint(carried)
     links = _links(data) if want_links else None
-    return Entry(name, stat.st_size, stat.st_mtime_ns, stat.st_ino, schedule, broken, decks, ignored, has_cards, links)
+    return Entry(*file, schedule, broken, decks, ignored, has_cards, links)
 
 
 def _links(data: bytes) -> tuple[str, ...]:
