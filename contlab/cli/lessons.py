@@ -39,11 +39,13 @@ def list_lessons(as_json: bool) -> None:
 
 @lessons.command("check")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--prove", is_flag=True, help="Then play each one: every expect false before its step and true after.")
 @JSON
-def check_lessons(paths: tuple[Path, ...], as_json: bool) -> int:
+def check_lessons(paths: tuple[Path, ...], prove: bool, as_json: bool) -> int:
     """Check lesson files, or those below folders; without PATHS, the lessons that ship with contlab.
 
-    Prints each mistake as FILE:LINE and exits 65 when there is one.
+    Prints each mistake as FILE:LINE and exits 65 when there is one. --prove makes the containers, so it needs the
+    rights for that; it exits 1 when a lesson without mistakes says something that the kernel does not do.
     """
     from contlab import paths as places
     from contlab.course.library import check, lesson_files
@@ -58,7 +60,40 @@ def check_lessons(paths: tuple[Path, ...], as_json: bool) -> int:
             click.echo(str(mistake))
     found = f"{len(mistakes)} mistake{'' if len(mistakes) == 1 else 's'}" if mistakes else "no mistake"
     click.echo(f"{len(files)} lesson{'' if len(files) == 1 else 's'} checked, {found}", err=True)
-    return ExitCode.LESSON if mistakes else ExitCode.OK
+    if mistakes:
+        return ExitCode.LESSON
+    refuted = [line for file in files for line in _refuted(file)] if prove else []
+    for line in refuted:
+        click.echo(line)
+    if prove:
+        click.echo(f"played, {len(refuted)} refuted by the kernel", err=True)
+    return ExitCode.EXPECT_FAILED if refuted else ExitCode.OK
+
+
+def _refuted(file: Path) -> list[str]:
+    """What the lesson says and the kernel does not do, as FILE:LINE."""
+    import asyncio
+
+    from contlab.course.library import open_lesson
+    from contlab.lab import open_lab
+    from contlab.lab.headless import Decided, Judged, play
+
+    lesson = open_lesson(str(file))
+
+    async def played() -> list[str]:
+        found = []
+        async for told in play(lesson, lambda: open_lab(lesson, may_replay=False)):
+            match told:
+                case Judged(passed=False):
+                    why = "held before the step already" if told.held_before else f"seen: {told.seen}"
+                    found.append(f"{file}:{told.line}: {told.claim}: {why}")
+                case Decided(passed=False):
+                    found.append(f"{file}:{told.line}: none of the choices came true: {told.question.strip()}")
+                case _:
+                    pass
+        return found
+
+    return asyncio.run(played())
 
 
 @lessons.command("facts")
