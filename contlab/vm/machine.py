@@ -7,17 +7,22 @@ import contextlib
 import os
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from contlab.errors import UnavailableError
 from contlab.vm import qemu
 from contlab.vm.agent import Agent
+from contlab.vm.monitor import Monitor
 from contlab.vm.qemu import Guest
 from contlab.vm.starter import Process, Starter
+from contlab.vm.waterfall import Waterfall, uptimes
 
 CONSOLE = 256 << 10
 """Bytes that are kept of what the guest writes on its console."""
+
+BOOT_NOTE = "/run/contlab/boot"
+"""Where the agent notes when it and init began."""
 
 GOODBYE = 5.0
 """Seconds in which a guest that was asked to end must have ended."""
@@ -45,26 +50,14 @@ class Ending:
     """The panic's, or QEMU's, if there are any."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waterfall:
-    """Seconds since the request, by the host's monotonic clock."""
-
-    process: float
-    """QEMU's process exists."""
-    console: float | None
-    """The guest's kernel or init wrote its first byte; None when it wrote none before the agent was there."""
-    agent: float
-    """The agent said hello: processes run."""
-
-
 class Machine:
     """Made by ``boot``, ended by ``off`` or ``kill``."""
 
-    def __init__(self, guest: Guest, process: Process, agent: Agent) -> None:
-        self.guest, self.process, self.agent = guest, process, agent
+    def __init__(self, guest: Guest, process: Process, agent: Agent, monitor: Monitor) -> None:
+        self.guest, self.process, self.agent, self.monitor = guest, process, agent, monitor
         self.release = ""
         """The guest's ``uname -r``."""
-        self.waterfall: Waterfall | None = None
+        self._waterfall = Waterfall(0.0, None, 0.0)
         self._console = bytearray()
         self._errors = bytearray()
         self._first_byte: float | None = None
@@ -77,34 +70,41 @@ class Machine:
     async def boot(cls, guest: Guest, starter: Starter, deadline: float) -> Machine:
         """Start a guest and wait until its agent answers; BootError, and nothing left, when it doesn't in time."""
         began = time.monotonic()
-        console, console_end = socket.socketpair()
-        agent, agent_end = socket.socketpair()
+        console, agent, monitor = pairs = tuple(socket.socketpair() for _ in range(3))
         errors, errors_end = os.pipe()
-        ends = (console_end.fileno(), agent_end.fileno())
+        ends = tuple(theirs.fileno() for _, theirs in pairs)
         try:
             process = await starter.start(qemu.command(guest, *ends), ends, errors_end)
         except BaseException:
-            for ours in (console, agent):
+            for ours, _ in pairs:
                 ours.close()
             os.close(errors)
             raise
         finally:
-            console_end.close()
-            agent_end.close()
+            for _, theirs in pairs:
+                theirs.close()
             os.close(errors_end)
         started = time.monotonic() - began
-        reader, writer = await asyncio.open_connection(sock=agent)
-        machine = cls(guest, process, Agent(reader, writer))
+        reader, writer = await asyncio.open_connection(sock=agent[0])
+        machine = cls(guest, process, Agent(reader, writer), Monitor(monitor[0]))
         machine._writers.append(writer)
-        await machine._listen(console, errors)
+        await machine._listen(console[0], errors)
         try:
             machine.release = await machine._hello(deadline)
         except BaseException:
             await machine.kill()
             raise
         first = machine._first_byte
-        machine.waterfall = Waterfall(started, None if first is None else first - began, time.monotonic() - began)
+        machine._waterfall = Waterfall(started, None if first is None else first - began, time.monotonic() - began)
         return machine
+
+    async def waterfall(self) -> Waterfall:
+        """Where the time of its boot went, by the host's clock and by what the guest noted."""
+        if not self._waterfall.agent_uptime:
+            noted = (await self.agent.read(BOOT_NOTE)).read(BOOT_NOTE)
+            init, agent = uptimes(noted)
+            self._waterfall = replace(self._waterfall, init_uptime=init, agent_uptime=agent)
+        return self._waterfall
 
     @property
     def console(self) -> str:
@@ -129,7 +129,7 @@ class Machine:
 
     async def kill(self) -> Ending:
         """End it now; fine when it has ended."""
-        self.process.kill()
+        await self.process.kill()
         return await self.ended()
 
     async def _hello(self, deadline: float) -> str:
@@ -170,6 +170,7 @@ class Machine:
     async def _end(self) -> Ending:
         status = await self.process.wait()
         await asyncio.gather(*self._readers)  # to the last byte: that is where a panic speaks
+        await self.monitor.close()
         for writer in self._writers:
             writer.close()
         await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)

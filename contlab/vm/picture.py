@@ -24,6 +24,7 @@ FIRST = (
     "/proc/1/limits",
     "/proc/1/net/dev",
     "/proc/1/net/fib_trie",
+    "/proc/1/net/route",
     "/proc/1/net/if_inet6",
     "/proc/1/net/igmp",
     "/proc/self/mountinfo",
@@ -41,7 +42,8 @@ MACHINE = (
     "/proc/loadavg",
     "/proc/pressure/*",
     "/proc/cgroups",
-    "/sys/fs/cgroup/cgroup.controllers",
+    "/sys/fs/cgroup/cgroup.*",
+    "/sys/fs/cgroup/cpu.stat",
 )
 """Patterns of what is known of the guest as a whole."""
 

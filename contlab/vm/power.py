@@ -25,6 +25,8 @@ KVM_DEADLINE = 5.0
 TCG_DEADLINE = 60.0
 """Seconds for an emulated guest: 1.5 on an idle host."""
 
+INSTALL = "Debian, Ubuntu: apt-get install qemu-system-x86 · Fedora: dnf install qemu-system-x86-core"
+
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -45,14 +47,18 @@ class Up:
     """A sentence for each attempt before: shown, so that emulation is never taken for virtualisation unawares."""
 
 
-def kvm_refused(device: Path = Path("/dev/kvm")) -> str | None:
-    """Why KVM need not even be tried, or None."""
+def kvm_refused(device: Path = Path("/dev/kvm")) -> UnavailableError | None:
+    """Why KVM need not even be tried, and what mends it; None: it is worth a try."""
     if not device.exists():
-        return "this host has no /dev/kvm: no hardware virtualisation, or it is switched off"
+        return UnavailableError(
+            "this host has no /dev/kvm: no hardware virtualisation, or it is switched off",
+            "On hardware: switch VT-x or AMD-V on in the firmware, then sudo modprobe -a kvm_intel kvm_amd. "
+            "In a virtual machine: its host has to allow nesting.",
+        )
     if not os.access(device, os.R_OK | os.W_OK):
-        return "/dev/kvm is not yours to open: sudo usermod -aG kvm $USER, and log in again"
+        return UnavailableError("/dev/kvm is not yours to open", "sudo usermod -aG kvm $USER, and log in again")
     if (verdict := remembered()) is not None and not verdict.works:
-        return verdict.why
+        return UnavailableError(verdict.why, f"After a change of the host, forget this: rm {_verdict_file()}")
     return None
 
 
@@ -80,12 +86,9 @@ def _verdict_file() -> Path:
 async def bring_up(guest: Guest, starter: Starter) -> Up:
     """Boot ``guest`` (whose accelerator and board are chosen here); the last attempt's error when none comes up."""
     if shutil.which(qemu.PROGRAM) is None:
-        raise UnavailableError(
-            f"{qemu.PROGRAM} is not on this host",
-            "Debian, Ubuntu: apt-get install qemu-system-x86 · Fedora: dnf install qemu-system-x86-core",
-        )
+        raise UnavailableError(f"{qemu.PROGRAM} is not on this host", INSTALL)
     refused = kvm_refused()
-    failed = [] if refused is None else [refused]
+    failed = [] if refused is None else [refused.message]
     hopeless = False
     last: BootError | None = None
     for attempt in qemu.attempts(guest, kvm=refused is None):

@@ -43,6 +43,8 @@ class Guest:
     board: Board = Board.MICROVM
     arguments: tuple[str, ...] = ()
     """More words for the kernel's command line."""
+    drive: Path | None = None
+    """A file that is the guest's disk, /dev/nvme0n1, past the host's page cache. Only the old board has its bus."""
 
 
 KERNEL_ARGUMENTS = (
@@ -61,18 +63,35 @@ BOARDS = {
 """microvm keeps its old timer and clock: without KVM's own clock Linux has nothing else to tell the time by."""
 
 
-def command(guest: Guest, console: int, agent: int) -> tuple[str, ...]:
-    """The command line; ``console`` and ``agent`` are open socket descriptors for the two serial ports."""
+TRANSLATIONS = 64
+"""MiB that QEMU may keep of translated instructions: its own default is a GiB, which no budget could promise."""
+
+ACCELERATORS = {
+    Accelerator.KVM: "kvm",
+    Accelerator.TCG: f"tcg,tb-size={TRANSLATIONS}",
+}
+
+
+def command(guest: Guest, console: int, agent: int, monitor: int) -> tuple[str, ...]:
+    """The command line; the numbers are of open sockets: the two serial ports and QEMU's own monitor (QMP)."""
+    disk = (
+        ()
+        if guest.drive is None
+        else ("-blockdev", f"driver=file,node-name=disk,filename={str(guest.drive).replace(',', ',,')},cache.direct=on",
+              "-device", "nvme,serial=contlab,drive=disk")
+    )  # fmt: skip
     return (
         PROGRAM, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
         "-name", "contlab-guest",
         "-M", BOARDS[guest.board],
-        "-accel", guest.accelerator.value,
+        "-accel", ACCELERATORS[guest.accelerator],
         "-cpu", "host" if guest.accelerator is Accelerator.KVM else "max",
         "-m", f"{guest.memory // MIB}M",
         "-smp", str(guest.cpus),
         "-chardev", f"socket,id=console,fd={console}", "-serial", "chardev:console",
         "-chardev", f"socket,id=agent,fd={agent}", "-device", "isa-serial,chardev=agent,index=1",
+        "-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control",
+        *disk,
         "-kernel", str(guest.kernel),
         "-initrd", str(guest.image),
         "-append", " ".join((*KERNEL_ARGUMENTS, *guest.arguments)),
@@ -82,7 +101,8 @@ def command(guest: Guest, console: int, agent: int) -> tuple[str, ...]:
 def attempts(guest: Guest, kvm: bool) -> tuple[Guest, ...]:
     """What to try, best first: the processor before emulation, the small board before the old one."""
     accelerators = (Accelerator.KVM, Accelerator.TCG) if kvm else (Accelerator.TCG,)
-    return tuple(replace(guest, accelerator=how, board=board) for how in accelerators for board in Board)
+    boards = tuple(Board) if guest.drive is None else (Board.PC,)
+    return tuple(replace(guest, accelerator=how, board=board) for how in accelerators for board in boards)
 
 
 def panic(console: str) -> str | None:

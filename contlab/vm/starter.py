@@ -26,8 +26,8 @@ class Process(Protocol):
         """Its exit status once it ends; negative: the signal that ended it. May be called by several."""
         ...
 
-    def kill(self) -> None:
-        """SIGKILL; fine when it has ended."""
+    async def kill(self) -> None:
+        """SIGKILL, to all of its group; fine when it has ended. ``wait`` says when it has."""
         ...
 
 
@@ -67,7 +67,7 @@ class _Child:
     async def wait(self) -> int:
         return await self._process.wait()
 
-    def kill(self) -> None:
+    async def kill(self) -> None:
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)

@@ -66,7 +66,7 @@ async def test_a_guest_comes_up_says_its_kernel_and_ends_when_asked(guest):
     machine = await boot(guest("good"))
     assert machine.release == "6.1.0"
     assert machine.console == "booting\r\n"
-    assert 0 < machine.waterfall.process < machine.waterfall.agent
+    assert 0 < machine._waterfall.process < machine._waterfall.agent
     assert await machine.off() == Ending(Reason.OFF, "")
     assert not psutil.pid_exists(machine.process.pid)
 
@@ -108,10 +108,15 @@ async def test_a_guest_that_never_comes_up_is_ended_at_its_deadline(guest):
     assert not [child for child in psutil.Process().children() if child.name() == qemu.PROGRAM[:15]]
 
 
+def known_bad():
+    known = power.remembered()
+    return None if known is None or known.works else UnavailableError(known.why)
+
+
 async def test_kvm_that_hangs_is_given_up_for_emulation_and_remembered(guest, monkeypatch):
     monkeypatch.setattr(power, "KVM_DEADLINE", 0.5)
     monkeypatch.setattr(power.os, "access", lambda path, mode: True)
-    monkeypatch.setattr(power, "kvm_refused", lambda: (power.remembered() or power.Verdict("", True, "")).why or None)
+    monkeypatch.setattr(power, "kvm_refused", known_bad)
     for expected in ("the guest did not come up within 0 s (kvm, microvm)", "/dev/kvm is there, but a guest under it"):
         up = await power.bring_up(guest("good, but kvm hangs"), LocalStarter())
         assert up.machine.guest.accelerator is Accelerator.TCG
@@ -121,7 +126,7 @@ async def test_kvm_that_hangs_is_given_up_for_emulation_and_remembered(guest, mo
 
 
 async def test_where_microvm_is_unknown_an_old_pc_is_booted(guest, monkeypatch):
-    monkeypatch.setattr(power, "kvm_refused", lambda: "no kvm")
+    monkeypatch.setattr(power, "kvm_refused", lambda: UnavailableError("no kvm"))
     up = await power.bring_up(guest("pc only"), LocalStarter())
     assert up.machine.guest.board is Board.PC
     assert up.failed == ("no kvm", "QEMU could not run the guest: qemu: unsupported machine type")
@@ -129,7 +134,7 @@ async def test_where_microvm_is_unknown_an_old_pc_is_booted(guest, monkeypatch):
 
 
 async def test_a_guest_that_is_wrong_itself_is_not_tried_on_another_board(guest, monkeypatch):
-    monkeypatch.setattr(power, "kvm_refused", lambda: "no kvm")
+    monkeypatch.setattr(power, "kvm_refused", lambda: UnavailableError("no kvm"))
     tried = []
     real = Machine.boot
 
@@ -151,10 +156,10 @@ async def test_without_qemu_the_package_is_named(guest, monkeypatch):
 
 
 def test_kvm_is_refused_in_words(tmp_path, monkeypatch):
-    assert "no /dev/kvm" in (power.kvm_refused(tmp_path / "kvm") or "")
+    assert "no /dev/kvm" in str(power.kvm_refused(tmp_path / "kvm"))
     (tmp_path / "kvm").touch()
     monkeypatch.setattr(power.os, "access", lambda path, mode: False)
-    assert "usermod -aG kvm" in (power.kvm_refused(tmp_path / "kvm") or "")
+    assert "usermod -aG kvm" in str(power.kvm_refused(tmp_path / "kvm"))
 
 
 def test_a_verdict_of_an_earlier_boot_is_forgotten(tmp_path, monkeypatch):
