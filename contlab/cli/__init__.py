@@ -21,12 +21,16 @@ COMMANDS = {
     "learn": "Open a lesson; without a command, contlab does this.",
     "run": "Play a lesson with no screen: each step, command and verdict.",
     "spawn": "Run one command in a container.",
+    "vm": "Boot a real guest and run a command in it; say what is there for it.",
     "doctor": "Say what this host allows, why, and what mends it.",
     "lessons": "List lessons, or check their files.",
     "replay": "Play a recording.",
+    "due": "List the notes and cards whose review is due.",
+    "rate": "Say how well a note was remembered; write when it comes back.",
+    "undo": "Take the last review back.",
+    "review": "See how reviewing goes; take cards in and out.",
 }
 """Command NAME -> its line in ``contlab --help``. It is the click command NAME in the module ``contlab.cli.NAME``."""
-
 
 COMPLETE = "_CONTLAB_COMPLETE"
 """The variable by which click's shell scripts ask for completions."""
