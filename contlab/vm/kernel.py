@@ -47,13 +47,7 @@ def find(root: Path = Path("/")) -> Kernel:
     """The first image that can be read; of one directory the newest, a cloud flavour before the others."""
     chosen = os.environ.get("CONTLAB_KERNEL")
     if chosen:
-        try:
-            return Kernel(Path(chosen), _release_of(Path(chosen)), "CONTLAB_KERNEL")
-        except OSError as error:
-            raise UnavailableError(
-                f"CONTLAB_KERNEL names {chosen}, which can't be read: {error.strerror}",
-                "Name a kernel image (vmlinuz) that you may read, or unset it.",
-            ) from error
+        return Kernel(Path(chosen), _chosen_release(Path(chosen)), "CONTLAB_KERNEL")
     unreadable: list[Path] = []
     for found, paths_there in (
         ("cache", store().glob("vmlinuz-*")),
@@ -84,6 +78,18 @@ def release(start: bytes) -> str:
     text = start[at + 0x200 :].split(b"\0", 1)[0] if at else b""
     words = text.split()
     return words[0].decode("ascii", "replace") if words else ""
+
+
+def _chosen_release(path: Path) -> str:
+    hint = "Name a kernel image (vmlinuz) that you may read, or unset it."
+    try:
+        with path.open("rb") as file:
+            start = file.read(HEADER)
+    except OSError as error:
+        raise UnavailableError(f"CONTLAB_KERNEL names {path}, which can't be read: {error.strerror}", hint) from error
+    if start[SETUP_MAGIC] != b"HdrS" and not start.startswith(b"\x7fELF"):
+        raise UnavailableError(f"CONTLAB_KERNEL names {path}, which is no kernel image", hint)
+    return release(start) or _name(path)
 
 
 def _release_of(path: Path) -> str:
