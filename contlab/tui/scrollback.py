@@ -22,6 +22,11 @@ class Scrollback:
         if self._held > 2 * LIMIT:
             self._trim()
 
+    def begin_line(self) -> None:
+        """End the line that was begun, if one was."""
+        if self._pieces and self._pieces[-1] and not self._pieces[-1].endswith("\n"):
+            self.write("\n")
+
     def clear(self) -> None:
         """Forget everything: another step begins."""
         self._pieces.clear()

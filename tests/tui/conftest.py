@@ -66,12 +66,17 @@ class Stage:
         acts = [worker for worker in self.app.workers if worker.group in ours and not worker.is_finished]
         if acts and not self.lab.hold:
             await self.app.workers.wait_for_complete(acts)
-        for _ in range(3):
-            await self.pilot.pause()
+        await settle(self.pilot)
 
     def drawn(self) -> str:
         """The characters on the screen."""
         return drawn(self.app)
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    """Until messages are handled, the screen is drawn, what was put off until then is done, and that is drawn."""
+    for _ in range(3):
+        await pilot.pause()
 
 
 def drawn(app: App[None]) -> str:

@@ -32,12 +32,12 @@ async def test_what_to_press_next_is_always_in_sight(play: Play, size: tuple[int
 
 
 async def test_the_verdict_sets_the_prediction_against_what_the_kernel_did(play: Play) -> None:
-    async with play() as stage:
+    async with play(size=(200, 50)) as stage:
         await stage.press("enter", "1", "r")
         text = stage.drawn()
 
-    assert "✗ You predicted   1 all of the host's" in text
-    assert "The kernel did  2 only its own" in text
+    assert "✗ You predicted    1 all of the host's" in text
+    assert "The kernel did   2 only its own" in text
     assert "A PID namespace hides every" in text
     assert "✓ look.exit_code is 0" in text
     assert "✓ tenant.ns.pid.own is its own" in text
@@ -105,7 +105,7 @@ async def test_hints_come_rung_by_rung(play: Play) -> None:
 
 async def test_a_running_command_streams_and_can_be_stopped(play: Play) -> None:
     lab = FakeLab(hold=True)
-    async with play(lab) as stage:
+    async with play(lab, (80, 24)) as stage:
         await stage.press("enter", "2", "r")
         lab.say(Output("look", "half a line"))
         await stage.settle()

@@ -22,7 +22,7 @@ from contlab.tui.widgets.operations import Operations
 from contlab.tui.widgets.output import Output
 from contlab.tui.widgets.panel import Panel
 from contlab.tui.widgets.processes import Processes
-from tests.tui.conftest import ROWS, drawn
+from tests.tui.conftest import ROWS, drawn, settle
 from tests.tui.fake_lab import HOSTILE, MIB, NO_CGROUP, birth, cgroup, mounts, namespaces, processes
 
 OPERATIONS = tuple(event for event in birth() if isinstance(event, OperationDone))
@@ -45,8 +45,7 @@ async def shown(panel: Panel, size: tuple[int, int] = (80, 16), **slices: object
     async with app.run_test(size=size) as pilot:
         for name, value in slices.items():
             setattr(panel, name, value)
-        await pilot.pause()
-        await pilot.pause()
+        await settle(pilot)
         yield app
 
 
@@ -162,6 +161,7 @@ async def test_the_newest_event_is_in_sight_unless_one_has_scrolled_up() -> None
         panel.scroll_home(animate=False)
         panel.happenings = many
         panel._build()
+        app.screen._refresh_layout()
         assert "event 0" in drawn(app)
         assert "event 99" not in drawn(app)
 
@@ -248,11 +248,10 @@ async def test_a_panel_follows_its_width() -> None:
     app = PanelApp(panel)
     async with app.run_test(size=(100, 12)) as pilot:
         panel.processes = processes()
-        await pilot.pause()
+        await settle(pilot)
         assert "cpu %" in drawn(app)
         await pilot.resize_terminal(40, 12)
-        await pilot.pause()
-        await pilot.pause()
+        await settle(pilot)
         assert "cpu %" not in drawn(app)
         assert "sleep 60" in drawn(app)
 

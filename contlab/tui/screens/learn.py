@@ -124,7 +124,9 @@ class LearnScreen(PlayScreen):
             self._show_output()
         if view.number != old.number or not self.chosen:
             self.chosen = self._main_container() or self.chosen
-        self.query_one("#output").set_class(bool(view.results) or view.activity is Activity.RUNNING, "-on")
+        output = self.query_one("#output")
+        output.set_class(bool(view.results) or view.activity is Activity.RUNNING, "-on")
+        output.set_class(view.judged, "-done")
 
     def watch_chosen(self) -> None:
         """Another container's panels."""

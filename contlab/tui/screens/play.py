@@ -135,7 +135,10 @@ class PlayScreen(Screen[None]):
 
     def action_run(self) -> None:
         """Run the command that is next."""
-        self._play(self.player.run())
+        if (run := self.view.next_run) is not None and self._play(self.player.run()):
+            self.scrollback.begin_line()
+            self.scrollback.write(f"$ {' '.join(run.command.split())}\n")
+            self.post_message(OutputArrived())
 
     def action_predict(self, choice: int) -> None:
         """Answer the question."""
@@ -209,12 +212,13 @@ class PlayScreen(Screen[None]):
         """Writing waits for the disk, so it is done beside the event loop."""
         self.course.progress.finish(lesson, slug, predictions, when)
 
-    def _play(self, act: Coroutine[Any, Any, None]) -> None:
-        """One act at a time: a key pressed while another act runs is not kept for later."""
+    def _play(self, act: Coroutine[Any, Any, None]) -> bool:
+        """One act at a time: a key pressed while another act runs is not kept for later; False then."""
         if any(worker.group == "play" and not worker.is_finished for worker in self.workers):
             act.close()
-            return
+            return False
         self.run_worker(act, group="play", exit_on_error=False)
+        return True
 
     async def _open(self) -> None:
         lab = await self.player.open()

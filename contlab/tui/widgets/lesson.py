@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
+from textual.content import Content
 from textual.getters import query_one
 from textual.reactive import reactive
 from textual.widgets import Markdown
 
 from contlab.tui.text import safe
 from contlab.tui.view import NOTHING, StepView
+from contlab.tui.widgets.panel import SCROLLING
 from contlab.tui.widgets.record import Hints, Record
 
 
-class Lesson(VerticalScroll):
+class Lesson(VerticalScroll, inherit_bindings=False):
     """One step of the lesson, scrolling."""
 
     DEFAULT_CSS = """
@@ -31,6 +36,7 @@ class Lesson(VerticalScroll):
         Markdown { padding: 0; margin: 0; background: $background; }
         Markdown.-empty { display: none; }
         MarkdownParagraph { margin: 0 0 1 0; }
+        MarkdownListItem MarkdownParagraph { margin: 0; }
         MarkdownFence { margin: 0 0 1 0; }
         MarkdownH3 { margin: 0 0 1 0; }
     }
@@ -38,6 +44,8 @@ class Lesson(VerticalScroll):
     HELP = (
         "The lesson. Arrow keys and Page Up/Down scroll. What the kernel will show stays hidden until you have run it."
     )
+
+    BINDINGS: ClassVar[list[BindingType]] = SCROLLING
 
     view: reactive[StepView] = reactive(NOTHING)
 
@@ -64,6 +72,19 @@ class Lesson(VerticalScroll):
             self.call_after_refresh(self.scroll_to_widget, self.query_one(Record), top=True, animate=False)
         elif len(view.hints) > len(old.hints):
             self.call_after_refresh(self.scroll_end, animate=False)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Say when there is more below."""
+        super().watch_scroll_y(old_value, new_value)
+        self._point()
+
+    def watch_show_vertical_scrollbar(self) -> None:
+        """There is more than fits, or not any longer."""
+        self.call_after_refresh(self._point)
+
+    def _point(self) -> None:
+        more = self.show_vertical_scrollbar and self.scroll_y < self.max_scroll_y
+        self.border_subtitle = Content("↓ more · Space") if more else None
 
     async def _show(self, markdown: Markdown, text: str) -> None:
         markdown.set_class(not text, "-empty")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual import events
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Size
 from textual.reactive import var
@@ -23,7 +23,18 @@ Row = Content | Callable[[], Content]
 MARKS = {"appeared": "+", "changed": "~", "vanished": "-"}
 
 
-class Panel(ScrollView, can_focus=True):
+SCROLLING: list[BindingType] = [
+    Binding("up", "scroll_up", show=False),
+    Binding("down", "scroll_down", show=False),
+    Binding("home", "scroll_home", show=False),
+    Binding("end", "scroll_end", show=False),
+    Binding("pageup", "page_up", show=False),
+    Binding("pagedown,space", "page_down", show=False),
+]
+"""Up and down only: left and right turn pages."""
+
+
+class Panel(ScrollView, can_focus=True, inherit_bindings=False):
     """A bordered list of rows; subclasses say what the rows are."""
 
     DEFAULT_CSS = """
@@ -41,7 +52,7 @@ class Panel(ScrollView, can_focus=True):
         &:focus { border: round $primary; border-title-color: $primary; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = []
+    BINDINGS: ClassVar[list[BindingType]] = SCROLLING
     TITLE: ClassVar[str] = ""
 
     changes: var[tuple[Change, ...]] = var(())
@@ -130,24 +141,18 @@ class Panel(ScrollView, can_focus=True):
 class Following(Panel):
     """A panel that keeps its newest row in sight, unless the learner has scrolled up."""
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(id=id, classes=classes)
-        self._going = False
-        """On the way to the end: the new rows have no room yet."""
-
-    def redraw(self) -> None:
-        """Where it is now says whether it follows."""
-        self._going = self._going or self.is_vertical_scroll_end
-        super().redraw()
+    def on_mount(self) -> None:
+        """Textual lets go of an anchor when one scrolls by hand."""
+        self.anchor()
 
     def built(self) -> None:
-        """Go to the end once the rows have room."""
-        if self._going:
-            self.call_after_refresh(self._arrive)
+        """The anchor takes hold when the layout is made."""
+        self.refresh(layout=True)
 
-    def _arrive(self) -> None:
-        self._going = False
-        self.scroll_end(animate=False, immediate=True)
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Scrolled back to the end: follow again."""
+        super().watch_scroll_y(old_value, new_value)
+        self._check_anchor()
 
 
 def tally(marks: dict[str, str]) -> str:

@@ -1,0 +1,82 @@
+"""What a hostile or busy container sends: the screen stays right, answers keys, and needs no more memory for it."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import time
+
+from contlab.lab.protocol import Output
+from contlab.observe.snapshot import PidView
+from contlab.tui.messages import EventArrived, SnapshotsArrived
+from contlab.tui.scrollback import LIMIT
+from tests.tui.conftest import Play, Stage
+from tests.tui.fake_lab import FakeLab, exited, snapshot
+
+CHUNK = ("y\n" * 32 * 1024) + "\x1b[2J[/] ["
+
+
+async def answer(stage: Stage, key: str = "p") -> float:
+    """Seconds until a key has had its effect while news keep coming in."""
+    began = time.perf_counter()
+    stage.app.simulate_key(key)
+    while not stage.screen.frozen:
+        await asyncio.sleep(0)
+    return time.perf_counter() - began
+
+
+async def test_a_hundred_megabytes_of_output_leave_keys_answered_and_memory_bounded(play: Play) -> None:
+    lab = FakeLab(hold=True)
+    async with play(lab) as stage:
+        await stage.press("enter", "2", "r")
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for _ in range(1_600):
+            lab.say(Output("look", CHUNK))
+        lab.say(Output("look", "the very end\n"))
+        slowest = await answer(stage)
+        while lab._news.qsize():
+            await asyncio.sleep(0)
+        await stage.settle()
+
+        assert slowest < 0.5
+        assert "the very end" in stage.drawn()
+        assert len(stage.screen.text) <= LIMIT
+        assert stage.screen.dropped >= 1_600 * 64 * 1024 - LIMIT
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000
+        lab.hold = False
+        await stage.press("escape")
+        assert lab.closed == 0
+
+
+async def test_three_hundred_short_lived_processes_a_second_are_shown_as_they_come(play: Play) -> None:
+    def crowd(moment: int) -> tuple[PidView, ...]:
+        first = PidView(1_000, 1, 900, "sh", "S", "sh")
+        born = range(moment * 150, moment * 150 + 150)
+        return (first, *(PidView(2_000 + n, 2 + n, 1_000, "true", "R", f"true {n}") for n in born))
+
+    async with play() as stage:
+        began = time.process_time()
+        for moment in range(20):
+            stage.lab.sample(tenant=snapshot(at=moment * 5e5, processes=crowd(moment)))
+            await stage.pilot.pause()
+        spent = time.process_time() - began
+        await stage.settle()
+
+        assert "true 2850" in stage.drawn()
+        assert "+151 new" in stage.drawn()
+        assert spent / 20 < 0.25
+        await stage.press("enter")
+        assert "Press 1–3" in stage.drawn()
+
+
+async def test_samples_that_come_faster_than_they_are_drawn_are_coalesced_and_events_are_not(play: Play) -> None:
+    async with play() as stage:
+        for at in range(500):
+            stage.screen.post_message(SnapshotsArrived({"tenant": snapshot(at=float(at))}))
+        for at in range(50):
+            stage.screen.post_message(EventArrived(exited(at=float(at))))
+        await stage.settle()
+
+        assert stage.screen.evidence.snapshots["tenant"].at == 499.0
+        assert len(stage.screen.evidence.memory("tenant")) < 20
+        assert len(stage.screen.evidence.happenings) == 51
