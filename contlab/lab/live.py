@@ -27,10 +27,12 @@ from contlab.runtime import events
 from contlab.runtime.client import Runtime
 from contlab.runtime.handle import Container as Running
 from contlab.runtime.handle import Execution
-from contlab.runtime.spec import ContainerSpec
+from contlab.runtime.spec import ContainerSpec, Namespace, RootMethod
 
 MACHINE = "machine"
 """The group that stands for the host: the parent cgroup of all containers of the lab."""
+LAB_USER = 899_000
+"""The uid and gid of containers without walls, and the owner of $LAB: nobody's on any host that we know of."""
 RESTING, BUSY = 0.5, 0.2
 """Seconds between two samples: when nothing is run, and while something is."""
 
@@ -92,6 +94,7 @@ class LiveLab:
             await lab._runtime.start()
             await lab._runtime.group(MACHINE, lesson.machine)
             await asyncio.to_thread(Path(lab._folder).mkdir)
+            os.chown(lab._folder, LAB_USER, LAB_USER)
         except BaseException:
             await lab.close()
             raise
@@ -220,7 +223,10 @@ class LiveLab:
             msgspec.structs.replace(bind, source=bind.source.replace(f"${LAB}", self._folder, 1)) for bind in spec.binds
         )
         environment = spec.environment | self._environment()
-        return msgspec.structs.replace(spec, group=MACHINE, binds=binds, environment=environment)
+        # A lesson is data from anywhere: what could reach the host's files or processes is a user who owns none.
+        walled = spec.own(Namespace.USER) or (spec.own(Namespace.PID) and spec.root is RootMethod.PIVOT_ROOT)
+        user = spec.user if walled else LAB_USER
+        return msgspec.structs.replace(spec, group=MACHINE, binds=binds, environment=environment, user=user)
 
     def _environment(self) -> dict[str, str]:
         """$LAB, and $NAME_PID for every container: its first process as the host counts, dead or alive."""

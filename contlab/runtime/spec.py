@@ -99,6 +99,8 @@ class ContainerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """The name of a group (a parent cgroup with limits of its own) that it lives in."""
     id_map: IdMap = IdMap()
     """Used with its own user namespace."""
+    user: int | None = None
+    """The uid and gid that the command runs as, counted inside; ``None``: root inside."""
     no_new_privs: bool = True
     capabilities: frozenset[str] | None = None
     """Capabilities kept, as in capabilities(7) ("CAP_KILL"); ``None`` keeps the default set, see plan.py."""

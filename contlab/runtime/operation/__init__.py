@@ -17,6 +17,7 @@ from contlab.runtime.operation.namespaces import (
     UnshareTime,
 )
 from contlab.runtime.operation.process import (
+    BecomeUser,
     BoundCapabilities,
     ChangeDirectory,
     Chroot,
@@ -27,6 +28,7 @@ from contlab.runtime.operation.process import (
 
 __all__ = [
     "BecomeRoot",
+    "BecomeUser",
     "Bind",
     "BoundCapabilities",
     "ChangeDirectory",

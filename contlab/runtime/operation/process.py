@@ -80,6 +80,22 @@ class BoundCapabilities(Operation):
 
 
 @dataclass(frozen=True, slots=True)
+class BecomeUser(Operation):
+    """setresuid(2) to a plain user: with the uid go all effective and permitted capabilities (capabilities(7))."""
+
+    uid: int
+
+    def describe(self) -> str:
+        return f"become user {self.uid}, who has no capabilities"
+
+    def shell(self) -> str:
+        return f"setpriv --reuid {self.uid} --regid {self.uid} --clear-groups"
+
+    def run(self, kernel: Kernel) -> None:
+        kernel.setids(self.uid, self.uid)
+
+
+@dataclass(frozen=True, slots=True)
 class NoNewPrivileges(Operation):
     """PR_SET_NO_NEW_PRIVS: a setuid program no longer gives more than one has."""
 
