@@ -46,6 +46,8 @@ class MS(IntFlag):
     NODEV = 0x4
     NOEXEC = 0x8
     REMOUNT = 0x20
+    NOATIME = 0x400
+    NODIRATIME = 0x800
     BIND = 0x1000
     MOVE = 0x2000
     REC = 0x4000

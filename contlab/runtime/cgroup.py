@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import math
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from contlab.errors import CgroupError
+from contlab.errors import CgroupError, LessonError
 from contlab.linux.cgroup import (
     LIMITS,
     Hierarchies,
@@ -65,6 +67,7 @@ def plan_cgroup(
 
     ``for_children``: it will hold cgroups, not processes, so on v2 its controllers are passed on.
     """
+    _refuse_nonsense(limits)
     make: list[Operation] = []
     directories: dict[str, str] = {}
     missing: dict[str, str] = {}
@@ -101,6 +104,13 @@ def plan_cgroup(
     first = {d: c for c, d in reversed(directories.items()) if d != born_in}
     join = tuple((directory, tree) for directory, tree in reversed(first.items()))
     return CgroupPlan(tuple(make), directories, born_in, join, missing)
+
+
+def _refuse_nonsense(limits: Limits) -> None:
+    for limit, least in (("memory", 4096), ("cpus", 0.01), ("pids", 1)):
+        value = getattr(limits, limit)
+        if value is not None and not (least <= value < math.inf):
+            raise LessonError(f"a {limit} limit of {value} lets nothing run", f"Give {least} or more, or leave it out.")
 
 
 def require(limits: Limits, missing: Mapping[str, str]) -> None:
@@ -171,23 +181,28 @@ def kill_all(directories: Mapping[str, str]) -> None:
     unified = directories.get(UNIFIED, "")
     if unified and _write(f"{unified}/cgroup.kill", b"1") and not members(directories):
         return
-    freezer = directories.get("freezer", "")
-    frozen, thawed = freeze(Version.V1, True), freeze(Version.V1, False)
+    freezer = next((d for d in directories.values() if os.path.exists(f"{d}/freezer.state")), "")
     if freezer:
-        _write(f"{freezer}/{frozen[0]}", frozen[1])
+        _freeze(freezer, True)
     for pid in members(directories):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-    if freezer:
-        _write(f"{freezer}/{thawed[0]}", thawed[1])
+    # A frozen process (v1) dies only once it is thawed; whoever froze it may have done so further down.
+    for directory, _, _ in os.walk(freezer) if freezer else ():
+        _freeze(directory, False)
 
 
-def remove(directories: Mapping[str, str], deadline: float = 5.0, reap: object = None) -> tuple[str, ...]:
+def _freeze(directory: str, frozen: bool) -> None:
+    file, text = freeze(Version.V1, frozen)
+    _write(f"{directory}/{file}", text)
+
+
+def remove(
+    directories: Mapping[str, str], deadline: float = 5.0, reap: Callable[[], None] = lambda: None
+) -> tuple[str, ...]:
     """Kill what is in the cgroup and rmdir it, children first; returns what was removed.
 
-    rmdir is EBUSY until the last member is gone, zombies included on v1, so ``reap`` (a callable) is called between
+    rmdir is EBUSY until the last member is gone, before Linux 5.2 zombies included, so ``reap`` is called between
     tries. CgroupError after ``deadline`` seconds.
     """
     removed: list[str] = []
@@ -199,12 +214,11 @@ def remove(directories: Mapping[str, str], deadline: float = 5.0, reap: object =
             return tuple(removed)
         if time.monotonic() > end:
             raise CgroupError(
-                f"the cgroup {busy} can't be removed: it still holds {sorted(members(directories)) or 'something'}",
-                "Run `contlab doctor --clean`.",
+                f"the cgroup {busy} can't be removed: processes {sorted(members(directories))} in it don't die",
+                "They wait inside the kernel (state D in `ps`); run `contlab doctor --clean` later.",
             )
         kill_all(directories)
-        if callable(reap):
-            reap()
+        reap()
         time.sleep(pause)
         pause = min(pause * 2, 0.05)
 
@@ -244,7 +258,7 @@ def _read(path: str) -> bytes:
     except (FileNotFoundError, PermissionError):
         return b""
     except OSError as error:
-        if error.errno == errno.ENODEV:
+        if error.errno in (errno.ENODEV, errno.EOPNOTSUPP):  # just removed; threaded, so that it has no cgroup.procs
             return b""
         raise
 

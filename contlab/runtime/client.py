@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import secrets
+import signal
 import socket
 import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
 from contlab import paths
-from contlab.errors import ExitCode, RuntimeFailure
+from contlab.errors import ContlabError, RootfsError, RuntimeFailure
 from contlab.rootfs import build, recipe
 from contlab.runtime import events, protocol, sweep
+from contlab.runtime.awaited import Awaited
 from contlab.runtime.handle import Container, Execution, Stdio
 from contlab.runtime.spec import ContainerSpec, Limits, Namespace, RootMethod
+from contlab.runtime.wire import Wire
 
 Listener = Callable[[events.AnyEvent], None]
-EventT = TypeVar("EventT", bound=events.Event)
+
+PATIENCE = 30.0
+"""Seconds the supervisor may take to end its containers and itself."""
 
 
 class Runtime:
@@ -30,17 +36,16 @@ class Runtime:
     def __init__(self) -> None:
         self.run = secrets.token_hex(4)
         self.swept = sweep.Swept()
+        """What dead runs had left, removed at the start; and at last what this one left when its supervisor died."""
         self._root = str(paths.runtime_root())
-        self._containers: dict[str, Container] = {}
-        self._executions: dict[int, Execution] = {}
-        self._groups: dict[str, asyncio.Future[events.GroupReady]] = {}
-        self._asked: dict[str, list[asyncio.Future[events.HostnameIs]]] = {}
+        self._exec_ids = itertools.count(1)
         self._listeners: list[Listener] = []
         self._process: asyncio.subprocess.Process | None = None
-        self._control: socket.socket | None = None
-        self._ready: asyncio.Future[events.Ready]
-        self._closing = False
-        self._lost: RuntimeFailure | None = None
+        self._wire: Wire | None = None
+        self._awaited: Awaited
+        self._lost = RuntimeFailure("the run is not open")
+        self._mourning: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
 
     # --- life -------------------------------------------------------------------------------------------------------
 
@@ -54,21 +59,27 @@ class Runtime:
         await self.close()
 
     async def start(self) -> None:
-        """Remove what dead runs left, and start the supervisor."""
+        """Remove what dead runs left, and start the supervisor. RuntimeFailure with its last words when it can't."""
         self.swept = await asyncio.to_thread(sweep.sweep, self._root)
+        self._awaited = Awaited()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
         with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", "contlab.runtime.supervisor",
-                str(theirs.fileno()), self.run, self._root,
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-                pass_fds=(theirs.fileno(),), start_new_session=True,
-            )  # fmt: skip
-        ours.setblocking(False)
-        self._control = ours
-        self._ready = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().add_reader(ours.fileno(), self._receive)
-        await self._ready
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-P", "-m", "contlab.runtime.supervisor",
+                    str(theirs.fileno()), self.run, self._root,
+                    stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+                    pass_fds=(theirs.fileno(),), start_new_session=True,
+                )  # fmt: skip
+            except BaseException:
+                ours.close()
+                raise
+        self._wire = Wire(ours, self._heard, self._supervisor_gone)
+        try:
+            await self._awaited.ready
+        except BaseException:
+            await self.close()
+            raise
 
     @property
     def directory(self) -> str:
@@ -82,15 +93,25 @@ class Runtime:
 
     async def close(self) -> None:
         """End every container and the supervisor; returns when nothing is left. May be called twice."""
-        if self._process is None or self._closing:
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        if self._process is None:
             return
-        self._closing = True
-        if self._control is not None:
-            asyncio.get_running_loop().remove_reader(self._control.fileno())
-            self._control.close()
-            self._control = None
-        await self._process.communicate()
-        self._fail_all(RuntimeFailure("the run was closed"))
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+        self._lost = RuntimeFailure("the run is closed")
+        if self._mourning is not None:
+            await self._mourning
+        try:
+            await asyncio.wait_for(self._process.communicate(), PATIENCE)
+        except TimeoutError:
+            self._process.kill()  # its containers die with it, and the sweep removes the rest
+            await self._process.wait()
+        self._awaited.fail_all(self._lost)
         await asyncio.to_thread(sweep.sweep, self._root)
 
     # --- requests ---------------------------------------------------------------------------------------------------
@@ -101,166 +122,99 @@ class Runtime:
 
     async def group(self, name: str, limits: Limits) -> events.GroupReady:
         """A parent cgroup with limits of its own; its limits were read back when this returns."""
-        future: asyncio.Future[events.GroupReady] = asyncio.get_running_loop().create_future()
-        self._groups[name] = future
+        ready = self._awaited.group(name)
         self.send(protocol.CreateGroup(container=name, limits=limits))
-        return await future
+        return await asyncio.shield(ready)
 
     async def spawn(self, name: str, spec: ContainerSpec, stdio: Stdio) -> Container:
-        """Make a container; returns once its command runs. ContlabError with the reason when it can't."""
-        rootfs = await asyncio.to_thread(rootfs_of, spec)
+        """Make a container; returns once its command runs. ContlabError with the reason when it can't.
+
+        When it is cancelled, what was made is removed first.
+        """
         container = Container(self, name, spec)
-        self._containers[name] = container
-        request = protocol.Spawn(container=name, spec=spec, rootfs=rootfs, requested_at=time.monotonic_ns() / 1000)
-        self.send(request, stdio)
-        await asyncio.shield(container.started)
+        self._awaited.birth(container)
+        try:
+            rootfs = await asyncio.to_thread(rootfs_of, spec)
+            request = protocol.Spawn(container=name, spec=spec, rootfs=rootfs, requested_at=time.monotonic_ns() / 1000)
+            self.send(request, stdio)
+        except BaseException:
+            self._awaited.give_up(container)
+            raise
+        try:
+            await asyncio.shield(container.started)
+        except asyncio.CancelledError:
+            with contextlib.suppress(ContlabError):  # the supervisor is gone, and the container with it
+                await self.close_container(name)
+            raise
         return container
 
     async def exec(
         self, container: str, command: tuple[str, ...], stdio: Stdio, environment: dict[str, str]
     ) -> Execution:
-        """Run a further command in a running container; returns once it runs."""
-        execution = Execution(self, container, len(self._executions) + 1)
-        self._executions[execution.exec_id] = execution
-        self.send(
-            protocol.Exec(
-                container=container, exec_id=execution.exec_id, command=command, environment=environment,
-                requested_at=time.monotonic_ns() / 1000,
-            ),
-            stdio,
+        """Run a further command in a running container; returns once it runs. When cancelled, it is killed."""
+        execution = Execution(self, container, next(self._exec_ids))
+        request = protocol.Exec(
+            container=container, exec_id=execution.exec_id, command=command, environment=environment,
+            requested_at=time.monotonic_ns() / 1000,
         )  # fmt: skip
-        await asyncio.shield(execution.started)
+        self.send(request, stdio)
+        self._awaited.executions[execution.exec_id] = execution
+        try:
+            await asyncio.shield(execution.started)
+        except asyncio.CancelledError:
+            with contextlib.suppress(ContlabError):
+                await execution.signal(signal.SIGKILL)
+            raise
         return execution
-
-    async def hostname(self, container: str) -> str | None:
-        """What the container's uts namespace says now; None when it is gone or can't be entered."""
-        future: asyncio.Future[events.HostnameIs] = asyncio.get_running_loop().create_future()
-        self._asked.setdefault(container, []).append(future)
-        self.send(protocol.AskHostname(container=container))
-        return (await future).hostname
 
     async def close_container(self, name: str) -> events.Removed:
         """Kill what is in a container (or a group) and wait until nothing is left of it."""
-        container = self._containers.get(name)
-        if container is None:
-            container = self._containers[name] = Container(self, name, ContainerSpec())
-        self.send(protocol.Close(container=name))
-        removed = await asyncio.shield(container.removed)
-        self._containers.pop(name, None)
-        return removed
+        if (removal := self._awaited.removals.get(name)) is None:
+            self.send(protocol.Close(container=name))
+            removal = self._awaited.removal(name)
+        return await asyncio.shield(removal)
+
+    async def hostname(self, container: str) -> str | None:
+        """What the container's uts namespace says now; None when it is gone or can't be entered."""
+        self.send(protocol.AskHostname(container=container))
+        return (await self._awaited.hostname(container)).hostname
 
     def send(self, request: protocol.AnyRequest, stdio: Stdio | tuple[()] = ()) -> None:
         """Send one request; RuntimeFailure when the supervisor is gone."""
-        if self._lost is not None or self._control is None:
-            raise self._lost or RuntimeFailure("the run is closed")
-        message = protocol.encode(request)
-        try:
-            socket.send_fds(self._control, [message], list(stdio))
-        except (BrokenPipeError, ConnectionResetError):
-            raise self._lose() from None
-        except OSError as error:
-            raise RuntimeFailure(f"a request of {len(message)} bytes can't be sent: {error.strerror}") from None
+        if self._wire is None:
+            raise self._lost
+        self._wire.send(protocol.encode(request), stdio)
 
     # --- events -----------------------------------------------------------------------------------------------------
 
-    def _receive(self) -> None:
-        assert self._control is not None
-        try:
-            message = self._control.recv(1 << 20)
-        except BlockingIOError:
-            return
-        except ConnectionResetError:
-            message = b""
-        if not message:
-            self._lose()
-            return
+    def _heard(self, message: bytes) -> None:
         event = events.decode(message)
-        self._settle(event)
+        self._awaited.settle(event)
         for listener in self._listeners:
             listener(event)
 
-    def _settle(self, event: events.AnyEvent) -> None:
-        container = self._containers.get(event.container)
-        match event:
-            case events.ExecStarted():
-                _resolve(self._executions[event.exec_id].started, event)
-            case events.ExecExited():
-                _resolve(self._executions[event.exec_id].exited, event)
-            case events.Ready():
-                _resolve(self._ready, event)
-            case events.HostnameIs():
-                _resolve(self._asked[event.container].pop(0), event)
-            case events.GroupReady() if event.container in self._groups:
-                _resolve(self._groups[event.container], event)
-            case events.Failed():
-                self._failed(event)
-            case events.Started() if container:
-                _resolve(container.started, event)
-            case events.Exited() if container:
-                _resolve(container.exited, event)
-            case events.Removed() if container:
-                _resolve(container.removed, event)
-            case _:
-                pass
+    def _supervisor_gone(self) -> None:
+        """Unasked: its containers died with it; what is left is removed now."""
+        self._wire = None
+        self._lost = RuntimeFailure(
+            "the supervisor is gone, and every container with it",
+            "Start again; what was left behind is being removed.",
+        )
+        self._mourning = asyncio.create_task(self._mourn())
 
-    def _failed(self, event: events.Failed) -> None:
-        error = RuntimeFailure(event.message, event.hint, exit_code=ExitCode(event.exit_code))
-        if event.exec_id is not None:
-            execution = self._executions[event.exec_id]
-            _reject(execution.started, error)
-            _reject(execution.exited, error)
-            return
-        if (group := self._groups.pop(event.container, None)) is not None:
-            _reject(group, error)
-        if (container := self._containers.get(event.container)) is not None:
-            _reject(container.started, error)
-            _reject(container.exited, error)
-            if not container.started.done() or container.started.exception():
-                self._containers.pop(event.container)
-
-    def _lose(self) -> RuntimeFailure:
-        """The supervisor is gone, unasked: its containers died with it; what is left is removed now."""
-        if self._lost is None:
-            self._lost = RuntimeFailure(
-                "the supervisor is gone, and every container with it",
-                "Start the lesson again; what was left behind is being removed.",
-            )
-            if self._control is not None:
-                asyncio.get_running_loop().remove_reader(self._control.fileno())
-            self._fail_all(self._lost)
-            self._clean_up = asyncio.get_running_loop().run_in_executor(None, self._sweep_own)
-        return self._lost
-
-    def _sweep_own(self) -> None:
-        # The lock is free once the supervisor is really dead, a moment after its end of the socket closed.
-        deadline = time.monotonic() + 5
-        while self.run in (swept := sweep.sweep(self._root)).alive and time.monotonic() < deadline:
-            time.sleep(0.01)
-        self.swept = swept
-
-    def _fail_all(self, error: RuntimeFailure) -> None:
-        _reject(self._ready, error)
-        for container in self._containers.values():
-            for future in (container.started, container.exited, container.removed):
-                _reject(future, error)
-        for execution in self._executions.values():
-            _reject(execution.started, error)
-            _reject(execution.exited, error)
-        for group in self._groups.values():
-            _reject(group, error)
-        for question in itertools.chain.from_iterable(self._asked.values()):
-            _reject(question, error)
-
-
-def _resolve(future: asyncio.Future[EventT], event: EventT) -> None:
-    if not future.done():
-        future.set_result(event)
-
-
-def _reject(future: asyncio.Future[Any], error: RuntimeFailure) -> None:
-    if not future.done():
-        future.set_exception(error)
-        future.exception()  # nobody may be waiting, and that is no mistake
+    async def _mourn(self) -> None:
+        assert self._process is not None
+        _, stderr = await self._process.communicate()
+        status = self._process.returncode or 0
+        said = stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended: {said or f'status {status}'}"
+        began = self._awaited.ready.done()
+        self._lost = RuntimeFailure(
+            f"the supervisor {how}, and every container with it" if began else f"the supervisor can't start: it {how}",
+            "Start again; what was left behind is being removed." if began else "Run `contlab doctor` to see why.",
+        )
+        self._awaited.fail_all(self._lost)
+        self.swept = await asyncio.to_thread(sweep.sweep, self._root)
 
 
 def rootfs_of(spec: ContainerSpec) -> str:
@@ -268,6 +222,8 @@ def rootfs_of(spec: ContainerSpec) -> str:
     if spec.root is RootMethod.HOST:
         return ""
     if os.path.isabs(spec.rootfs):
+        if not os.path.isdir(spec.rootfs):
+            raise RootfsError(f"there is no directory {spec.rootfs}", "Name one, or a recipe, e.g. busybox.")
         return spec.rootfs
     owner = spec.id_map.outside if spec.own(Namespace.USER) else 0
     return str(build(recipe(spec.rootfs), owner).path)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from contlab.runtime.cgroup import CgroupPlan
-from contlab.runtime.process import Process
 from contlab.runtime.spec import ContainerSpec
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
+
+
+def valid_name(name: str) -> bool:
+    """Whether a container may be called so: its name is part of a cgroup's, and a hostname (64 bytes at most)."""
+    return _NAME.fullmatch(name) is not None
 
 
 class Container:
@@ -21,6 +29,7 @@ class Container:
         """Its root directory, when that is a place on the host."""
         self.copy = ""
         """The copied root to remove with it; "" when there is none."""
-        self.first: Process | None = None
+        self.closing = False
+        """It is being taken away; its processes' ends lead to nothing further."""
         self.oom_kills = 0
         """As last seen, so that an exit can be laid to the OOM killer."""

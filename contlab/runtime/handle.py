@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from typing import TYPE_CHECKING
 
+from contlab.errors import RuntimeFailure
 from contlab.runtime import events, protocol
 from contlab.runtime.spec import ContainerSpec
 
@@ -13,6 +15,12 @@ if TYPE_CHECKING:
 
 Stdio = tuple[int, int, int]
 """Descriptors that become stdin, stdout and stderr; they stay the caller's."""
+
+
+def _valid(number: int) -> int:
+    if number not in signal.valid_signals():
+        raise RuntimeFailure(f"there is no signal {number}", "See `kill -l`.")
+    return number
 
 
 class Execution:
@@ -27,8 +35,8 @@ class Execution:
 
     async def signal(self, number: int, group: bool = False) -> None:
         """Send it (or its process group) a signal; nothing happens when it is gone."""
-        request = protocol.Signal(container=self.container, number=number, exec_id=self.exec_id, group=group)
-        self._runtime.send(request)
+        exec_id, number = self.exec_id, _valid(number)
+        self._runtime.send(protocol.Signal(container=self.container, number=number, exec_id=exec_id, group=group))
 
     async def wait(self) -> events.ExecExited:
         """How it ended; RuntimeFailure when it never ran or the supervisor died."""
@@ -58,9 +66,9 @@ class Container:
         """Run a further command inside; returns once it runs. RuntimeFailure with the reason when it can't."""
         return await self._runtime.exec(self.name, command, stdio, environment or {})
 
-    async def signal(self, number: int) -> None:
-        """Send its first process a signal."""
-        self._runtime.send(protocol.Signal(container=self.name, number=number))
+    async def signal(self, number: int, group: bool = False) -> None:
+        """Send its first process (or the process group that it leads, as a terminal does) a signal."""
+        self._runtime.send(protocol.Signal(container=self.name, number=_valid(number), group=group))
 
     async def wait(self) -> events.Exited:
         """How its first process ended."""

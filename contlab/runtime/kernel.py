@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import socket
 import struct
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 from typing import Protocol
 
 from contlab.linux import syscalls
@@ -32,6 +36,8 @@ class Kernel(Protocol):
     def read(self, path: str) -> str: ...
     def exists(self, path: str) -> bool: ...
     def is_dir(self, path: str) -> bool: ...
+    def within(self, root: str, path: str) -> str: ...
+    def flags_of(self, path: str) -> MS: ...
     def unshare(self, flags: CLONE) -> None: ...
     def enter(self, link: str, flags: CLONE) -> None: ...
     def sethostname(self, name: str) -> None: ...
@@ -41,6 +47,10 @@ class Kernel(Protocol):
     def capget(self) -> frozenset[CAP]: ...
     def interface_up(self, name: str) -> None: ...
     def execve(self, path: str, argv: tuple[str, ...], environment: dict[str, str]) -> None: ...
+
+
+MAX_LINKS = 40
+"""Symbolic links that one lookup may follow (MAXSYMLINKS of the kernel)."""
 
 
 def _refuse(call: str, error: OSError, *arguments: object) -> SyscallError:
@@ -131,8 +141,45 @@ class Linux:
         except OSError as error:
             raise _refuse("read", error, path) from None
 
+    def within(self, root: str, path: str) -> str:
+        """Where ``path`` leads for one whose root is ``root``: that path from outside. Parts may be missing.
+
+        Nothing else may be changing the tree meanwhile.
+        """
+        at: list[str] = []
+        waiting = path.split("/")[::-1]
+        followed = 0
+        while waiting:
+            part = waiting.pop()
+            if part == "..":
+                at = at[:-1]
+            elif part not in ("", "."):
+                try:
+                    target = os.readlink("/".join((root, *at, part)))
+                except OSError:  # no link, or not there
+                    at.append(part)
+                    continue
+                if (followed := followed + 1) > MAX_LINKS:
+                    raise SyscallError("open", errno.ELOOP, path)
+                at = [] if target.startswith("/") else at
+                waiting += target.split("/")[::-1]
+        return "/".join((root, *at))
+
+    def flags_of(self, path: str) -> MS:
+        """The flags of the mount that ``path`` lies on (statvfs(3))."""
+        try:
+            held = os.statvfs(path).f_flag
+        except OSError as error:
+            raise _refuse("statfs", error, path) from None
+        named = {os.ST_NOSUID: MS.NOSUID, os.ST_NODEV: MS.NODEV, os.ST_NOEXEC: MS.NOEXEC, os.ST_RDONLY: MS.RDONLY,
+                 os.ST_NOATIME: MS.NOATIME, os.ST_NODIRATIME: MS.NODIRATIME, os.ST_RELATIME: MS.RELATIME}  # fmt: skip
+        return reduce(or_, (flag for bit, flag in named.items() if held & bit), MS(0))
+
     def enter(self, link: str, flags: CLONE) -> None:
-        fd = os.open(link, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fd = os.open(link, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _refuse("open", error, link) from None
         try:
             syscalls.setns(fd, flags)
         finally:
@@ -148,8 +195,6 @@ class Linux:
 
     def interface_up(self, name: str) -> None:
         # netdevice(7): SIOCGIFFLAGS and SIOCSIFFLAGS over struct ifreq (16-byte name, then the flags).
-        import fcntl
-
         get_flags, set_flags, up = 0x8913, 0x8914, 0x1
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
             try:

@@ -53,6 +53,6 @@ class Loop:
         """Until ``stop``."""
         while self._running:
             for key, _ in self._selector.select():
-                # An earlier handler of this round may have forgotten it.
-                if key.fd in self._selector.get_map():
+                # An earlier handler of this round may have forgotten it, and its number may be another's by now.
+                if self._selector.get_map().get(key.fd) is key:
                     key.data()

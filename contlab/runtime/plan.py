@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from contlab.errors import LessonError
@@ -10,6 +10,7 @@ from contlab.linux.flags import CAP, MS
 from contlab.runtime.cgroup import CgroupPlan
 from contlab.runtime.operation import (
     BecomeRoot,
+    BecomeUser,
     Bind,
     BoundCapabilities,
     ChangeDirectory,
@@ -138,11 +139,19 @@ def _refuse_contradictions(spec: ContainerSpec) -> None:
             "binds, tmpfs and read_only need mounts, and with the host's mount namespace they would be the host's",
             "Give it its own mnt namespace.",
         )
+    if spec.files and spec.root is RootMethod.HOST:
+        raise LessonError("files written into the host's root would be the host's", "Give it a root of its own.")
     if spec.hostname and not spec.own(Namespace.UTS):
         raise LessonError(
             "a hostname without its own uts namespace would be the host's new name",
             "Give it its own uts namespace, or leave hostname out.",
         )
+    for path in (spec.workdir, *spec.files, *(bind.target for bind in spec.binds), *(t.target for t in spec.tmpfs)):
+        if not path.startswith("/") or ".." in path.split("/"):
+            raise LessonError(f"the path {path!r} is not one inside", 'Begin it with "/", and leave ".." out.')
+    texts = (*spec.command, *map("=".join, spec.environment.items()), spec.hostname or "", *spec.files, spec.workdir)
+    if any("\0" in text for text in texts):
+        raise LessonError("a NUL byte ends every text that the kernel takes", "Leave it out.")
     for kept in spec.capabilities or ():
         if kept not in CAP.__members__:
             raise LessonError(f"{kept} is not a capability", "See capabilities(7) for their names, e.g. CAP_KILL.")
@@ -167,21 +176,33 @@ def _inside(spec: ContainerSpec, places: Places, name: str) -> Iterator[Operatio
     if spec.own(Namespace.MNT):
         yield from _mounts(spec, places)
     elif spec.root is RootMethod.CHROOT:
-        yield from (WriteFile(places.copy + path, text) for path, text in spec.files.items())
         yield Chroot(places.copy)
+    # From inside, so that no symbolic link of the tree leads a write out of it.
+    yield from (WriteFile(path, text) for path, text in spec.files.items())
+    if spec.read_only:
+        yield RemountRoot("/")
     if spec.own(Namespace.UTS):
         yield SetHostname(spec.hostname or name)
     if spec.own(Namespace.NET):
         yield LoopbackUp()
     yield ChangeDirectory(spec.workdir)
-    yield from privileges(spec)
+    yield from _privileges(spec)
     yield Execute(spec.command, tuple((ENVIRONMENT | spec.environment).items()))
 
 
-def privileges(spec: ContainerSpec) -> Iterator[Operation]:
-    """The last steps before exec, once nothing else needs the capabilities; for commands that join later, too."""
+def joining(spec: ContainerSpec, command: tuple[str, ...], environment: Mapping[str, str]) -> Iterator[Operation]:
+    """What a further command does in a running container, once it is in its namespaces."""
+    yield ChangeDirectory(spec.workdir)
+    yield from _privileges(spec)
+    yield Execute(command, tuple((ENVIRONMENT | spec.environment | dict(environment)).items()))
+
+
+def _privileges(spec: ContainerSpec) -> Iterator[Operation]:
+    """The last steps before exec, once nothing else needs the capabilities."""
     if not spec.all_capabilities:
         yield BoundCapabilities(DEFAULT_CAPABILITIES if spec.capabilities is None else spec.capabilities)
+    if spec.user is not None:
+        yield BecomeUser(spec.user)
     if spec.no_new_privs:
         yield NoNewPrivileges()
 
@@ -195,13 +216,11 @@ def _mounts(spec: ContainerSpec, places: Places) -> Iterator[Operation]:
     root = f"{places.scratch}/root"
     yield from _root(spec, places, root)
     yield from _kernel_file_systems(spec, root)
-    yield from _devices(spec, f"{root}/dev")
+    yield from _devices(spec, root)
     yield from _extras(spec, root)
     if spec.mask_proc:
         yield from (Mask(f"{root}/proc/{path}") for path in MASKED)
         yield from (ReadOnly(f"{root}/proc/{path}") for path in READ_ONLY)
-    if spec.read_only:
-        yield RemountRoot(root)
     yield PivotRoot(root) if spec.root is RootMethod.PIVOT_ROOT else Chroot(root)
 
 
@@ -209,9 +228,6 @@ def _root(spec: ContainerSpec, places: Places, root: str) -> Iterator[Operation]
     """A tmpfs that only this mount namespace has, and on it the root: gone with the namespace, by itself."""
     yield Mount("tmpfs", places.scratch, MS.NOSUID | MS.NODEV, f"mode=0755,size={SCRATCH_SIZE}")
     yield MakeDirectory(root)
-    if spec.read_only:
-        yield Bind(places.rootfs, root, recursive=False)
-        return
     upper, work = f"{places.scratch}/upper", f"{places.scratch}/work"
     yield MakeDirectory(upper)
     yield MakeDirectory(work)
@@ -220,17 +236,22 @@ def _root(spec: ContainerSpec, places: Places, root: str) -> Iterator[Operation]
 
 def _kernel_file_systems(spec: ContainerSpec, root: str) -> Iterator[Operation]:
     hidden = MS.NOSUID | MS.NODEV | MS.NOEXEC
-    yield Mount("proc", f"{root}/proc", hidden)
+    if spec.own(Namespace.USER) and not spec.own(Namespace.PID):
+        # proc shows a PID namespace, and a new mount of it takes rights in the one who owns that: here the host.
+        yield Bind("/proc", "/proc", root=root)
+    else:
+        yield Mount("proc", f"{root}/proc", hidden)
     # A user namespace may mount sysfs only for a net namespace that it owns.
     if spec.own(Namespace.NET) or not spec.own(Namespace.USER):
         yield Mount("sysfs", f"{root}/sys", hidden | MS.RDONLY)
 
 
-def _devices(spec: ContainerSpec, dev: str) -> Iterator[Operation]:
+def _devices(spec: ContainerSpec, root: str) -> Iterator[Operation]:
+    dev = f"{root}/dev"
     yield Mount("tmpfs", dev, MS.NOSUID, "mode=0755,size=64k")
     for name, (major, minor) in DEVICES.items():
         if spec.own(Namespace.USER):
-            yield Bind(f"/dev/{name}", f"{dev}/{name}", recursive=False)
+            yield Bind(f"/dev/{name}", f"/dev/{name}", recursive=False, root=root)
         else:
             yield MakeDevice(f"{dev}/{name}", major, minor)
     yield MakeDirectory(f"{dev}/pts")
@@ -243,9 +264,8 @@ def _devices(spec: ContainerSpec, dev: str) -> Iterator[Operation]:
 
 def _extras(spec: ContainerSpec, root: str) -> Iterator[Operation]:
     for mount in spec.tmpfs:
-        yield MakeDirectory(root + mount.target)
-        yield Mount("tmpfs", root + mount.target, MS.NOSUID | MS.NODEV, f"mode=0755,size={mount.size}")
+        if root:
+            yield MakeDirectory(mount.target, root=root)
+        yield Mount("tmpfs", mount.target, MS.NOSUID | MS.NODEV, f"mode=0755,size={mount.size}", root=root)
     for bind in spec.binds:
-        yield Bind(bind.source, root + bind.target, bind.read_only)
-    for path, text in spec.files.items():
-        yield WriteFile(root + path, text)
+        yield Bind(bind.source, bind.target, bind.read_only, root=root)

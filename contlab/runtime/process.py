@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
-from contlab.errors import ContlabError, ExitCode
+from contlab.errors import RuntimeFailure
 from contlab.linux.errno import SyscallError
 from contlab.linux.flags import CLONE
 from contlab.linux.syscalls import clone3, pidfd_send_signal, setns
 from contlab.runtime import stage
-from contlab.runtime.operation import Execute, Operation
+from contlab.runtime.operation import Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Process:
     ) -> None:
         self.container = container
         self.operations = operations
-        """What it is to do, by the index that its reports give."""
+        """What it is to do, by the index that its reports give; the last one is Execute, which reports nothing."""
         self.requested_at = requested_at
         self.exec_id = exec_id
         """None: the container's first process."""
@@ -44,6 +44,9 @@ class Process:
         """Reading end; -1 once it said all it had to say."""
         self.failure: stage.Report | None = None
         self.started = False
+        self.successor_awaited = False
+        """It will fork into a PID namespace (CLONE_PARENT), and that other child of ours goes on in its place."""
+        self._last_index = -1
         self._partial = b""
 
     def fork(
@@ -52,23 +55,26 @@ class Process:
         cgroup: str,
         stdio: Sequence[int],
         inherited: Sequence[int],
-        child: Callable[[stage.Pipes], None],
+        child: Callable[[stage.Pipes], NoReturn],
     ) -> tuple[int, float]:
-        """clone3 into ``cgroup``, where ``child`` never returns; gives the "go" pipe's writing end and µs taken.
+        """clone3 into ``cgroup``; gives the "go" pipe's writing end and µs taken. SyscallError when refused.
 
-        ``inherited``: descriptors the child must not keep. SyscallError when the kernel refuses.
+        ``inherited``: descriptors the child must not keep, even before its exec.
         """
+        directory = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if cgroup else None
         go_read, go_write = os.pipe2(os.O_CLOEXEC)
         report_read, report_write = os.pipe2(os.O_CLOEXEC)
-        directory = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if cgroup else None
         begun = time.perf_counter_ns()
         try:
             self.pid, self.pidfd = clone3(flags, directory)
             if self.pid == 0:
-                signal.set_wakeup_fd(-1)
-                for fd in (go_write, report_read, *inherited):
-                    os.close(fd)
-                child(stage.Pipes(go_read, report_write, (stdio[0], stdio[1], stdio[2])))
+                try:
+                    signal.set_wakeup_fd(-1)
+                    for fd in (go_write, report_read, *inherited):
+                        os.close(fd)
+                    child(stage.Pipes(go_read, report_write, (stdio[0], stdio[1], stdio[2])))
+                finally:
+                    os._exit(stage.FAILED)  # whatever goes wrong, there must not be two supervisors
         except SyscallError:
             os.close(go_write)
             os.close(report_read)
@@ -94,14 +100,23 @@ class Process:
             self._partial += data
         *lines, self._partial = self._partial.split(b"\n")
         found = [stage.decoder.decode(line) for line in lines]
-        self.failure = next((report for report in found if report.errno), self.failure)
+        for report in found:
+            self._last_index = max(self._last_index, report.index)
+            if report.errno:
+                self.failure = report
         return found, ended
 
-    def replace(self, pid: int) -> None:
-        """Another child of ours goes on in its place: it forked into a PID namespace, with CLONE_PARENT."""
-        self.reap()
-        # No race: it is our child and nobody else reaps it, so its number stays its own.
+    @property
+    def completed(self) -> bool:
+        """All was done up to exec. Only then does the report's end mean that exec succeeded: a kill ends it, too."""
+        return self.failure is None and self._last_index == len(self.operations) - 2
+
+    def go_on_as(self, pid: int) -> None:
+        """``pid`` is the awaited successor. The predecessor is about to exit, and is reaped as a stray."""
+        os.close(self.pidfd)
+        # No race: it is our child, and as long as a successor is awaited no unknown child is reaped.
         self.pid, self.pidfd = pid, os.pidfd_open(pid)
+        self.successor_awaited = False
 
     def dead(self) -> bool:
         """It ended and waits to be reaped."""
@@ -134,30 +149,9 @@ class Process:
         """Send a signal, or send it to the process group that it leads; nothing happens when it is dead."""
         try:
             if group:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(self.pid, number)
-            pidfd_send_signal(self.pidfd, number)
-        except SyscallError as refusal:
+                os.killpg(self.pid, number)
+            else:
+                pidfd_send_signal(self.pidfd, number)
+        except OSError as refusal:
             if refusal.errno != errno.ESRCH:
-                raise ContlabError(str(refusal), exit_code=ExitCode.RUNTIME) from None
-
-
-def failure(report: stage.Report, operation: Operation | None) -> ContlabError:
-    """What stopped a plan, for people, with the exit code that env(1) and docker run would give.
-
-    ``operation``: the one that failed; None when it was the way into a running container.
-    """
-    if isinstance(operation, Execute):
-        missing = report.errno == errno.ENOENT
-        return ContlabError(
-            f"the command {operation.argv[0]} can't be run: {report.error}",
-            "See which commands the container has: contlab spawn -- ls /bin",
-            exit_code=ExitCode.NOT_FOUND if missing else ExitCode.NOT_EXECUTABLE,
-        )
-    what = operation.describe() if operation else "enter the container"
-    code = ExitCode.RUNTIME
-    if operation and operation.__module__.endswith(".cgroups"):
-        code = ExitCode.CGROUP
-    elif report.errno in (errno.EPERM, errno.EACCES) and os.getuid():
-        code = ExitCode.NOT_PERMITTED
-    return ContlabError(f"could not {what}: {report.error}", "Run `contlab doctor` to see why.", exit_code=code)
+                raise RuntimeFailure(f"signal {number} can't be sent: {refusal}") from None

@@ -6,6 +6,9 @@ import msgspec
 
 from contlab.runtime.spec import ContainerSpec, Limits
 
+MESSAGE_SIZE = 1 << 17
+"""The most bytes of one request."""
+
 
 class Request(msgspec.Struct, frozen=True, tag_field="request", kw_only=True):
     """Base: which container or group it is about."""

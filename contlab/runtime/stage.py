@@ -17,7 +17,6 @@ from typing import NoReturn
 import msgspec
 
 from contlab.linux import syscalls
-from contlab.linux.errno import SyscallError
 from contlab.linux.flags import CLONE, NAMESPACE_FLAGS, PR
 from contlab.runtime.kernel import Linux
 from contlab.runtime.operation import Operation
@@ -57,10 +56,8 @@ def timed(index: int, operation: Operation, kernel: Linux) -> Report:
     number, error, remark = 0, "", ""
     try:
         remark = operation.run(kernel) or ""
-    except SyscallError as refusal:
-        number, error = refusal.errno or 0, str(refusal)
     except OSError as refusal:
-        number, error = refusal.errno or 0, str(refusal)
+        number, error = refusal.errno or errno.EIO, str(refusal)
     return Report(index, (time.perf_counter_ns() - begun) / 1000, number, error, remark)
 
 
@@ -115,10 +112,15 @@ def _enter(pid: int, kinds: Sequence[str], chroot: bool, pipes: Pipes) -> None:
     if "pid" in kinds:
         # setns(2) to a PID namespace holds for children only. CLONE_PARENT: the child is the supervisor's own, so
         # that it is the one who reaps it.
+        over, held = os.pipe2(os.O_CLOEXEC)
         child, _ = syscalls.clone3(CLONE.PARENT)
         if child:
             _send(pipes.report, [Report(-1, pid=child)])
             os._exit(0)
+        # Not before the other is gone: it holds the report pipe, too, whose end of file is to mean our exec.
+        os.close(held)
+        os.read(over, 1)
+        os.close(over)
         os.setsid()
         _tie(pipes.report)
 
@@ -133,11 +135,9 @@ def _settle(name: str, pipes: Pipes) -> None:
     for number, fd in enumerate(pipes.stdio):
         os.dup2(fd, number)
     os.umask(0o022)
-    # Python ignores these two, and execve(2) would hand that on.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-    for handled in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
-        signal.signal(handled, signal.SIG_DFL)
+    # Python ignores the first two and the loop the next two, and execve(2) would hand that on.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _tie(report: int) -> None:

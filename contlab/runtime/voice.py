@@ -13,6 +13,9 @@ from contlab.runtime.container import Container
 from contlab.runtime.operation import Operation
 from contlab.runtime.process import Process, Status
 
+LONGEST = 4096
+"""Characters of one text: an event must fit into one message, however long a file's text or a command is."""
+
 
 def now() -> float:
     """CLOCK_MONOTONIC, µs."""
@@ -47,12 +50,12 @@ class Voice:
                 at=now(),
                 index=report.index,
                 operation=type(operation).__name__,
-                describe=operation.describe().replace(self._new_root, "$ROOT") + remark,
-                shell=operation.shell(),
+                describe=_short(operation.describe().replace(self._new_root, "$ROOT") + remark),
+                shell=_short(operation.shell()),
                 side="container" if operation.inside else "host",
                 microseconds=report.microseconds,
                 errno=report.errno,
-                error=report.error,
+                error=_short(report.error),
             )
         )
 
@@ -114,8 +117,8 @@ class Voice:
             events.Failed(
                 container=container,
                 at=now(),
-                message=error.message,
-                hint=error.hint,
+                message=_short(error.message),
+                hint=_short(error.hint),
                 exit_code=int(error.exit_code),
                 exec_id=exec_id,
             )
@@ -124,3 +127,7 @@ class Voice:
     def removed(self, container: str, removed: tuple[str, ...]) -> None:
         """Nothing of it is left."""
         self._tell(events.Removed(container=container, at=now(), removed=removed))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from contlab.runtime.kernel import Kernel
 from contlab.runtime.operation.base import Operation, quote
+from contlab.runtime.overlay import copy_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,6 @@ class CopyRoot(Operation):
         return f"cp -a {quote(self.source)} {quote(self.target)}"
 
     def run(self, kernel: Kernel) -> None:
-        from contlab.runtime.overlay import copy_tree
-
         kernel.mkdir(self.target, 0o755, parents=True)
         copy_tree(self.source, self.target)
 
@@ -37,15 +36,17 @@ class MakeDirectory(Operation):
 
     path: str
     mode: int = 0o755
+    root: str = ""
+    """The new root that ``path`` is looked up in, links included."""
 
     def describe(self) -> str:
-        return f"make the directory {self.path}"
+        return f"make the directory {self.root}{self.path}"
 
     def shell(self) -> str:
-        return f"mkdir -p -m {self.mode:o} {quote(self.path)}"
+        return f"mkdir -p -m {self.mode:o} {quote(self.root + self.path)}"
 
     def run(self, kernel: Kernel) -> None:
-        kernel.mkdir(self.path, self.mode, parents=True)
+        kernel.mkdir(kernel.within(self.root, self.path) if self.root else self.path, self.mode, parents=True)
 
 
 @dataclass(frozen=True, slots=True)

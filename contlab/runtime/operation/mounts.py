@@ -9,6 +9,7 @@ from contlab.linux.errno import SyscallError
 from contlab.linux.flags import MS
 from contlab.runtime.kernel import Kernel
 from contlab.runtime.operation.base import Operation, quote
+from contlab.runtime.overlay import copy_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +35,24 @@ class Mount(Operation):
     flags: MS = MS(0)
     data: str = ""
     source: str = ""
+    root: str = ""
+    """The new root that ``target`` is looked up in, links included."""
 
     def describe(self) -> str:
-        return f"mount {self.fs_type} on {self.target}"
+        return f"mount {self.fs_type} on {self.root}{self.target}"
 
     def shell(self) -> str:
         options = ["ro" if flag is MS.RDONLY else (flag.name or "").lower() for flag in MS(self.flags)]
         text = ",".join((*options, *((self.data,) if self.data else ())))
-        return f"mount -t {self.fs_type}{' -o ' + quote(text) if text else ''} {self._source()} {quote(self.target)}"
+        text = f" -o {quote(text)}" if text else ""
+        return f"mount -t {self.fs_type}{text} {self._source()} {quote(self.root + self.target)}"
 
     def _source(self) -> str:
         return self.source or self.fs_type
 
     def run(self, kernel: Kernel) -> None:
-        kernel.mount(self._source(), self.target, self.fs_type, self.flags, self.data)
+        target = kernel.within(self.root, self.target) if self.root else self.target
+        kernel.mount(self._source(), target, self.fs_type, self.flags, self.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +81,6 @@ class MountOverlay(Operation):
         except SyscallError as refusal:
             if refusal.errno not in (errno.ENODEV, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP):
                 raise
-            from contlab.runtime.overlay import copy_tree
-
             copy_tree(self.lower, self.target)
             return f"copied instead: {refusal.explanation}"
         return None
@@ -91,32 +94,31 @@ class Bind(Operation):
     target: str
     read_only: bool = False
     recursive: bool = True
-    flags: MS = MS(0)
-    """Further flags for the remount, e.g. NOSUID."""
+    root: str = ""
+    """The new root that ``target`` is looked up in, links included."""
 
     def describe(self) -> str:
-        return f"bind {self.source} on {self.target}{', read-only' if self.read_only else ''}"
+        return f"bind {self.source} on {self.root}{self.target}{', read-only' if self.read_only else ''}"
 
     def shell(self) -> str:
-        kind = "--rbind" if self.recursive else "--bind"
-        text = f"mount {kind} {quote(self.source)} {quote(self.target)}"
-        return f"{text} && mount -o remount,bind,ro {quote(self.target)}" if self.read_only else text
+        kind, target = "--rbind" if self.recursive else "--bind", quote(self.root + self.target)
+        text = f"mount {kind} {quote(self.source)} {target}"
+        return f"{text} && mount -o remount,bind,ro {target}" if self.read_only else text
 
     def run(self, kernel: Kernel) -> None:
-        if not kernel.exists(self.target):
-            self._make_target(kernel)
-        kernel.mount(self.source, self.target, "", MS.BIND | (MS.REC if self.recursive else MS(0)))
-        if self.read_only or self.flags:
-            # The first mount(2) ignores every flag but MS_REC: read-only takes a second one.
-            extra = self.flags | (MS.RDONLY if self.read_only else MS(0))
-            kernel.mount("", self.target, "", MS.REMOUNT | MS.BIND | extra)
+        target = kernel.within(self.root, self.target) if self.root else self.target
+        if self.root and not kernel.exists(target):
+            self._make(target, kernel)
+        kernel.mount(self.source, target, "", MS.BIND | (MS.REC if self.recursive else MS(0)))
+        if self.read_only:
+            _remount_read_only(target, kernel)
 
-    def _make_target(self, kernel: Kernel) -> None:
+    def _make(self, target: str, kernel: Kernel) -> None:
         if kernel.is_dir(self.source):
-            kernel.mkdir(self.target, 0o755, parents=True)
+            kernel.mkdir(target, 0o755, parents=True)
         else:
-            kernel.mkdir(self.target.rpartition("/")[0] or "/", 0o755, parents=True)
-            kernel.create(self.target, "", 0o644)
+            kernel.mkdir(target.rpartition("/")[0] or "/", 0o755, parents=True)
+            kernel.create(target, "", 0o644)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class ReadOnly(Operation):
         if not kernel.exists(self.path):
             return "this kernel has no such directory"
         kernel.mount(self.path, self.path, "", MS.BIND | MS.REC)
-        kernel.mount("", self.path, "", MS.REMOUNT | MS.BIND | MS.RDONLY | self.flags)
+        _remount_read_only(self.path, kernel, self.flags)
         return None
 
 
@@ -176,4 +178,10 @@ class RemountRoot(Operation):
         return f"mount -o remount,bind,ro {quote(self.path)}"
 
     def run(self, kernel: Kernel) -> None:
-        kernel.mount("", self.path, "", MS.REMOUNT | MS.BIND | MS.RDONLY)
+        _remount_read_only(self.path, kernel)
+
+
+def _remount_read_only(path: str, kernel: Kernel, flags: MS = MS(0)) -> None:
+    """A bind ignores every flag but MS_REC, so read-only takes a second mount(2). That one sets all flags anew: those
+    that the mount has are kept, and in a user namespace they must be (mount_namespaces(7), locked flags)."""
+    kernel.mount("", path, "", MS.REMOUNT | MS.BIND | MS.RDONLY | kernel.flags_of(path) | flags)
