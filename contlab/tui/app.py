@@ -7,15 +7,18 @@ import signal
 from collections.abc import Iterable
 from typing import ClassVar
 
+from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from contlab.course.lesson import Lesson
+from contlab.errors import ContlabError
 from contlab.tui.course import Course
 from contlab.tui.screens.help import HelpScreen
 from contlab.tui.screens.home import HomeScreen, LessonPicked
 from contlab.tui.screens.learn import LearnScreen
+from contlab.tui.text import visible_lines
 from contlab.tui.theme import DARK, THEMES
 
 
@@ -23,12 +26,7 @@ class ContlabApp(App[None]):
     """Takes a course: lessons, labs, progress. Tests inject their own."""
 
     TITLE = "contlab"
-    CSS = """
-    Footer { padding: 0 1; }
-    OptionList > .option-list--option-highlighted, OptionList:focus > .option-list--option-highlighted {
-        background: $primary 25%; color: $foreground; text-style: bold;
-    }
-    """
+    CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "Help", key_display="?", tooltip="Keys, and what the panels show"),
         Binding("q", "quit", "Quit", tooltip="End the lab, clean up and leave"),
@@ -50,7 +48,7 @@ class ContlabApp(App[None]):
         if not self.is_headless:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                loop.add_signal_handler(number, lambda: self.run_worker(self.action_quit(), group="quit"))
+                loop.add_signal_handler(number, lambda: self.call_later(self.action_quit))
         self.push_screen(HomeScreen(self.course))
         if self._first is not None:
             self.push_screen(LearnScreen(self._first, self.course))
@@ -65,12 +63,21 @@ class ContlabApp(App[None]):
 
     async def action_quit(self) -> None:
         """Leave; a lab that is open is ended first. Asked twice, leave at once: the supervisor cleans up after us."""
-        if not self._leaving:
+        if self._leaving:
+            self.exit()
+        else:
             self._leaving = True
+            self.run_worker(self._leave(), group="quit")
+
+    async def _leave(self) -> None:
+        try:
             for screen in self.screen_stack:
                 if isinstance(screen, LearnScreen):
                     await screen.leave()
-        self.exit()
+        except ContlabError as error:
+            self.exit(return_code=int(error.exit_code), message=Text(visible_lines(str(error))))
+        else:
+            self.exit()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Textual's own, and every key of the screen that is valid now."""

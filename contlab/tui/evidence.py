@@ -59,6 +59,11 @@ class Evidence:
             grave = isinstance(event, Failed | OperationDone) or (isinstance(event, Exited) and event.oom_killed)
             self._say(event.at, event.container, text, grave)
 
+    def trouble(self, message: str) -> None:
+        """Something went wrong outside a call; it happened when the last thing did."""
+        last = self.happenings[-1].at if self.happenings else 0.0
+        self.happenings.append(Happening(last, "contlab", message, True))
+
     def changes(self, name: str) -> tuple[Change, ...]:
         """What differs from the step's beginning in one container."""
         if name not in self.snapshots:

@@ -19,6 +19,11 @@ def visible(text: str) -> str:
     return "".join(letter if letter.isprintable() else _picture(letter) for letter in text)
 
 
+def visible_lines(text: str) -> str:
+    """``visible``, line by line."""
+    return "\n".join(visible(line) for line in text.splitlines())
+
+
 def _picture(letter: str) -> str:
     code = ord(letter)
     if code <= _ESCAPE + 4:

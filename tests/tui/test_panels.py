@@ -109,7 +109,7 @@ async def test_a_cgroup_shows_its_gauges_and_whose_limit_bites() -> None:
     assert "12 % of 50 %" in text
     assert "throttled 8 %" in text
     assert "2 of 16" in text
-    assert "limited by  its parent contlab-7f3a  cpu" in text
+    assert "its own limit  memory, pids  parent's  cpu cont" in text
 
 
 async def test_operations_are_a_waterfall_in_microseconds() -> None:

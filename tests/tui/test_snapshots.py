@@ -18,7 +18,7 @@ def shot(
     size: tuple[int, int],
     keys: str,
     theme: str = "",
-    **app: bool,
+    first: bool = True,
 ) -> bool:
     """Play ``keys`` over a lab whose container has grown a little, and compare."""
     lab = FakeLab()
@@ -30,10 +30,8 @@ def shot(
             teaching.theme = theme
         await stage.settle()
         for step in range(12):
-            grown = snapshot(
-                at=2e6 + step * 5e5, cgroup=cgroup((3 + 3 * step) * MIB), processes=processes(2 + step // 6)
-            )
-            lab.sample(tenant=grown)
+            used, crowd = cgroup((3 + 3 * step) * MIB), processes(2 + step // 6)
+            lab.sample(tenant=snapshot(at=2e6 + step * 5e5, cgroup=used, processes=crowd))
             await stage.settle()
         await stage.press(*keys.split())
 

@@ -155,6 +155,8 @@ class LearnScreen(PlayScreen):
 
     @on(TroubleArrived)
     def _trouble(self, message: TroubleArrived) -> None:
+        self.evidence.trouble(message.message)
+        self._show()
         self.tell(message.message, message.hint)
 
     @on(LabEnded)

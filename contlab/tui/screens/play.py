@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from rich.text import Text
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.reactive import reactive
@@ -44,7 +44,7 @@ class PlayScreen(Screen[None]):
         Binding("s", "skip", "Skip", tooltip="On to the next step without finishing this one"),
         Binding("R", "restart", "Restart", tooltip="Make this step's containers anew and begin it again"),
         Binding("right", "turn(1)", "Panels", key_display="←→", tooltip="The next page of panels"),
-        Binding("left", "turn(-1)", "Panels", show=False, tooltip="The previous page of panels"),
+        Binding("left", "turn(-1)", "Panels", show=False),
         Binding("t", "container", "Container", tooltip="Show the next container in the panels"),
         Binding("c", "by_hand", "By hand", show=False, tooltip="Operations as the commands that do them by hand"),
         Binding("p", "freeze", "Freeze", show=False, tooltip="Hold the panels still while the lesson goes on"),
@@ -83,18 +83,17 @@ class PlayScreen(Screen[None]):
     async def on_unmount(self) -> None:
         """However the screen goes, nothing of the lab stays."""
         self._gone = True
-        await self.player.close()
+        with contextlib.suppress(ContlabError):  # ``leave`` has told it
+            await self.player.close()
 
     def tell(self, message: str, hint: str = "") -> None:
-        """Show what went wrong and what mends it."""
-        self.app.push_screen(ErrorScreen(message, hint))
+        """Show what went wrong and what mends it; not twice over: a lab in trouble says so at every sample."""
+        if not isinstance(self.app.screen, ErrorScreen):
+            self.app.push_screen(ErrorScreen(message, hint))
 
     async def leave(self) -> None:
-        """End the lab; the prompt says so until it is done."""
-        try:
-            await self.player.close()
-        except ContlabError as error:
-            self.app.exit(message=Text(str(error)), return_code=int(error.exit_code))
+        """End the lab; the prompt says so until it is done. ContlabError when something was left."""
+        await self.player.close()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key means anything now."""
@@ -150,7 +149,7 @@ class PlayScreen(Screen[None]):
         if self.view.activity is Activity.RUNNING:
             self.action_interrupt()
         else:
-            self.app.run_worker(self.app.action_quit(), group="quit")
+            self.app.call_later(self.app.action_quit)
 
     @work(group="interrupt", exit_on_error=False)
     async def action_interrupt(self) -> None:
@@ -193,6 +192,7 @@ class PlayScreen(Screen[None]):
         """Hold the panels still, or let them go."""
         self.frozen = not self.frozen
 
+    @work(group="quit", exit_on_error=False)
     async def action_lessons(self) -> None:
         """Back to the list."""
         await self.leave()

@@ -60,7 +60,7 @@ def _named(name: str, width: int, left: Content, right: Content) -> Content:
     """``name  left ......... right``."""
     head = Content.assemble((f"{name:<7}", "bold"), left)
     gap = width - head.cell_length - right.cell_length
-    return Content.assemble(head, " " * max(2, gap), right)
+    return Content.assemble(head, " " * max(1, gap), right)
 
 
 def _count(word: str, value: int | Unavailable, mark: str = " ") -> Content:
@@ -83,7 +83,7 @@ def _memory(
     used = Content.assemble(
         (size(memory.current), f"{alarm(share)} bold"),
         f" of {size(memory.limit)}" if memory.limit else " · no limit",
-        (f" · {share:.0%}" if memory.limit else "", "$foreground-muted"),
+        (f" · {share:.0%}" if memory.limit and width >= 48 else "", "$foreground-muted"),
     )
     kills = _count("OOM kills", memory.oom_kills, marks.get("memory.oom_kills", " "))
     yield _named("memory", width, used, kills)
@@ -144,13 +144,14 @@ def _pressure(sample: CgroupSample) -> Iterator[Content]:
 
 def _biting(sample: CgroupSample) -> Iterator[Content]:
     """Whose limits are in force; on v1 one group has a directory for each controller, so names are compared."""
-    owners: dict[str, list[str]] = {}
-    for controller, path in sample.biting.items():
-        owners.setdefault(_group(path), []).append(controller)
-    for name, controllers in owners.items():
-        own = name == _group(sample.path)
-        whose = Content("its own") if own else Content.assemble("its parent ", safe(name, "bold"))
-        yield Content.assemble(("limited by  ", "$foreground-muted"), whose, (f"  {', '.join(controllers)}", ""))
+    own = [controller for controller, path in sample.biting.items() if _group(path) == _group(sample.path)]
+    above = {controller: _group(path) for controller, path in sample.biting.items() if controller not in own}
+    said = [Content.assemble(("its own limit  ", "$foreground-muted"), ", ".join(own))] if own else []
+    if above:
+        names = safe(" " + ", ".join(dict.fromkeys(above.values())), "$foreground-muted")
+        said.append(Content.assemble(("parent's  ", "$foreground-muted"), ", ".join(above), names))
+    if said:
+        yield Content("  ").join(said)
 
 
 def _group(path: str) -> str:
