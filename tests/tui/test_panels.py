@@ -98,7 +98,7 @@ async def test_namespaces_are_told_apart_by_sign_and_word() -> None:
 
 async def test_a_cgroup_shows_its_gauges_and_whose_limit_bites() -> None:
     async with shown(
-        Cgroup(), (50, 12), cgroup=cgroup(used=32 * MIB, kills=2), history=(0.0, 32.0 * MIB, 64.0 * MIB)
+        Cgroup(), (60, 12), cgroup=cgroup(used=32 * MIB, kills=2), history=(0.0, 32.0 * MIB, 64.0 * MIB)
     ) as app:
         text = drawn(app)
 
@@ -109,7 +109,7 @@ async def test_a_cgroup_shows_its_gauges_and_whose_limit_bites() -> None:
     assert "12 % of 50 %" in text
     assert "throttled 8 %" in text
     assert "2 of 16" in text
-    assert "its own limit  memory, pids  parent's  cpu cont" in text
+    assert "its own limit  memory, pids  parent's  cpu contlab-7f3a" in text
 
 
 async def test_operations_are_a_waterfall_in_microseconds() -> None:
@@ -210,7 +210,7 @@ async def test_what_the_host_lacks_is_said_in_words(panel: Panel, slices: dict[s
     ("panel", "words"),
     [
         (Processes(), "the container is not running"),
-        (Mounts(), "no mounts are known"),
+        (Mounts(), "no mount lies below its root directory"),
         (Namespaces(), "no process to ask"),
         (Network(), "no interface at all"),
         (Operations(), "no container was made yet"),

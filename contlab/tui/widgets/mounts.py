@@ -37,7 +37,8 @@ class Mounts(Panel):
         if isinstance(self.mounts, Unavailable):
             return unavailable(self.mounts.reason, width)
         if not self.mounts.mounts:
-            return [Content.styled("no mounts are known", "$foreground-muted italic")]
+            self.border_subtitle = None
+            return [Content.styled("no mount lies below its root directory", "$foreground-muted italic")]
         marks = self.marks("mounts")
         own = self.mounts.not_on_host
         point = max(16, width - 2 - 10 - 10 - (20 if width >= 72 else 0))

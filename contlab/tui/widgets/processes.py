@@ -52,7 +52,7 @@ class Processes(Panel):
         own = any(process.inside != process.pid for process in self.processes)
         rows: list[Row] = [Content.styled(heading, "$foreground-muted")]
         rows += [
-            partial(_row, process, stem, marks.get(str(process.pid), " "), wide, own)
+            partial(_row, process, stem, marks.get(str(process.pid), " "), width, own)
             for process, stem in tree(self.processes)
         ]
         return rows
@@ -74,14 +74,14 @@ def tree(processes: Sequence[PidView]) -> Iterator[tuple[PidView, str]]:
             pending.append((child, below + ("└ " if last else "├ "), below + ("  " if last else "│ ")))
 
 
-def _row(process: PidView, stem: str, mark: str, wide: bool, own: bool) -> Content:
+def _row(process: PidView, stem: str, mark: str, width: int, own: bool) -> Content:
     first = own and process.inside == 1
     name = safe(process.command or f"[{process.comm}]", "bold" if first else "")
     gauges = Content("")
-    if wide:
+    if width >= _WIDE:
         busy = "–" if process.cpu_percent is None else f"{process.cpu_percent:.0f}"
         gauges = Content.styled(f" {size(process.rss):>9} {busy:>6}", "$foreground-muted")
-    return Content.assemble(
+    row = Content.assemble(
         (mark, "$accent bold"),
         (f"{process.inside:>7}", "$success bold" if first else "$success"),
         cell(str(process.pid), 9, "$foreground-muted", right=True),
@@ -90,5 +90,8 @@ def _row(process: PidView, stem: str, mark: str, wide: bool, own: bool) -> Conte
         "  ",
         (stem, "$foreground-muted"),
         name,
-        ("  ← PID 1", "$success") if first else "",
     )
+    if not first:
+        return row
+    told = Content.styled("  ← PID 1", "$success")
+    return Content.assemble(row.truncate(max(0, width - told.cell_length), ellipsis=True), told)
