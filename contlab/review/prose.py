@@ -19,6 +19,7 @@ def is_prose(data: bytes, at: int, body: int = 0) -> bool:
     ):
         return False
     for mark in (b"```", b"~~~", b"%%", b"<!--"):
-        if data.find(mark, body, at) >= 0:
+        # One byte is found many times faster than three; most notes have none of these marks.
+        if data.find(mark[:1], body, at) >= 0 and data.find(mark, body, at) >= 0:
             return not any(block.start() <= at < block.end() for block in _BLOCK.finditer(data, body))
     return True

@@ -36,7 +36,7 @@ class TagFinder:
         any_name = b"|".join(re.escape(form) for form in sorted(forms)) or rb"(?!)"
         self._name = re.compile(any_name)
         self._seen: dict[bytes, tuple[str, ...]] = {}
-        self._inline = re.compile(rb"#(?=" + any_name + rb")")
+        self._inline = re.compile(rb"#(?:" + any_name + rb")")
 
     def find(self, data: bytes, start: int, end: int) -> tuple[str, ...]:
         """The entries that a note carries whose properties stand from ``start`` to ``end``.

@@ -7,7 +7,6 @@ away at any time.
 from __future__ import annotations
 
 import os
-import re
 import resource
 import time
 from collections.abc import Iterable, Iterator
@@ -20,10 +19,9 @@ import msgspec
 
 from contlab import paths
 from contlab.errors import ContlabError, ExitCode
-from contlab.review import note, settings
+from contlab.review import note, outgoing, settings
 from contlab.review.folders import ignorer
 from contlab.review.note import BrokenSchedule, Schedule
-from contlab.review.prose import is_prose
 from contlab.review.settings import Settings
 from contlab.review.tags import TagFinder
 
@@ -36,11 +34,9 @@ AHEAD = 64
 """Chunks read before their notes are looked at: bounds the memory."""
 READERS = 12
 """Threads that read when the disk has to be asked: waiting side by side pays then, and only then."""
-_LINK = re.compile(rb"\[\[([^\]|#^\r\n]+)|\]\(<?([^)>#\r\n]+?\.md)[)>#]")
-
 
 _File = tuple[str, int, int, int]
-"""A note's path in the vault, size, mtime and inode, as in its ``Entry``."""
+"""A note's path in the vault, size, mtime and inode, as in its ``Entry``; a size of -1: not asked for yet."""
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -130,7 +126,7 @@ def scan(vault: Vault, *, use_index: bool = True, want_links: bool = False) -> S
     entries: list[Entry] = []
     stale: list[_File] = []
     unreadable: list[tuple[str, str]] = []
-    for file in _walk(vault, unreadable):
+    for file in _walk(vault, unreadable, want_stat=bool(known)):
         name, size, mtime, inode = file
         entry = known.get(name)
         if (
@@ -148,7 +144,7 @@ def scan(vault: Vault, *, use_index: bool = True, want_links: bool = False) -> S
     return Scan(tuple(entries), tuple(unreadable), len(stale))
 
 
-def _walk(vault: Vault, unreadable: list[tuple[str, str]]) -> Iterator[_File]:
+def _walk(vault: Vault, unreadable: list[tuple[str, str]], want_stat: bool) -> Iterator[_File]:
     """The notes' names and stats; hidden folders, other files and ignored folders are passed over."""
     is_ignored = ignorer(vault.settings.note_folders_to_ignore)
     skip = len(str(vault.root)) + 1
@@ -172,8 +168,11 @@ def _walk(vault: Vault, unreadable: list[tuple[str, str]]) -> Iterator[_File]:
                     seen.add((stat.st_dev, stat.st_ino))
                 folders.append(item.path)
             elif item.name.endswith(".md") and item.is_file() and not is_ignored(item.path[skip:]):
-                stat = item.stat()
-                yield item.path[skip:], stat.st_size, stat.st_mtime_ns, stat.st_ino
+                if want_stat:
+                    stat = item.stat()
+                    yield item.path[skip:], stat.st_size, stat.st_mtime_ns, stat.st_ino
+                else:  # it will be read in any case, and asking the open file is cheaper than finding it twice
+                    yield item.path[skip:], -1, 0, item.inode()
 
 
 class _Reader:
@@ -189,7 +188,7 @@ class _Reader:
         while done < len(files):
             asked = _disk_reads()
             chunk = files[done : done + CHUNK]
-            yield from self.entries(chunk, self.load(chunk))
+            yield from self.entries(self.load(chunk))
             done += CHUNK
             if _disk_reads() > asked:
                 break
@@ -199,20 +198,20 @@ class _Reader:
             for at in range(0, len(chunks), AHEAD):
                 ahead = chunks[at : at + AHEAD]
                 # All of them first: reading threads would wait for the interpreter while notes are looked at.
-                for chunk, loaded in zip(ahead, list(readers.map(self.load, ahead)), strict=True):
-                    yield from self.entries(chunk, loaded)
+                for loaded in list(readers.map(self.load, ahead)):
+                    yield from self.entries(loaded)
 
-    def load(self, chunk: list[_File]) -> list[bytes | OSError]:
+    def load(self, chunk: list[_File]) -> list[tuple[_File, bytes | OSError]]:
         """The bytes of some notes, or why they can't be read."""
-        return [_bytes(f"{self.root}/{name}", size) for name, size, _, _ in chunk]
+        return [_read(self.root, file) for file in chunk]
 
-    def entries(self, chunk: list[_File], loaded: list[bytes | OSError]) -> Iterator[Entry]:
+    def entries(self, loaded: list[tuple[_File, bytes | OSError]]) -> Iterator[Entry]:
         """The entries of the notes that could be read."""
-        for file, data in zip(chunk, loaded, strict=True):
+        for file, data in loaded:
             name = file[0]
             if isinstance(data, OSError):
                 self.unreadable.append((_printable(name), str(data.strerror)))
-            elif (shown := _printable(name)) != name:
+            elif not name.isascii() and (shown := _printable(name)) != name:
                 self.unreadable.append((shown, "the file's name is not UTF-8"))
             else:
                 yield _entry(file, data, self.tags, self.want_links)
@@ -228,18 +227,23 @@ def _disk_reads() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_inblock
 
 
-def _bytes(path: str, size: int) -> bytes | OSError:
+def _read(root: str, file: _File) -> tuple[_File, bytes | OSError]:
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        name, size, _, _ = file
+        descriptor = os.open(f"{root}/{name}", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            data = os.read(file, size + 1)
-            while len(data) > size and (more := os.read(file, 1 << 20)):
+            if size < 0:
+                stat = os.fstat(descriptor)
+                size = stat.st_size
+                file = (name, size, stat.st_mtime_ns, stat.st_ino)
+            data = os.read(descriptor, size + 1)
+            while len(data) > size and (more := os.read(descriptor, 1 << 20)):
                 data += more
-            return data
+            return file, data
         finally:
-            os.close(file)
+            os.close(descriptor)
     except OSError as error:
-        return error
+        return file, error
 
 
 def _entry(file: _File, data: bytes, tags: _Tags, want_links: bool) -> Entry:
@@ -251,17 +255,9 @@ def _entry(file: _File, data: bytes, tags: _Tags, want_links: bool) -> Entry:
     if carried := tags.finder.find(data, start, end):
         decks = tuple(tag for tag in carried if tag in tags.review)
         ignored, has_cards = not tags.ignore.isdisjoint(carried), not tags.cards.isdisjoint(carried)
-    links = _links(data) if want_links else None
-    return Entry(*file, schedule, broken, decks, ignored, has_cards, links)
-
-
-def _links(data: bytes) -> tuple[str, ...]:
-    """What a note links to, as written."""
-    return tuple(
-        (link[1] or link[2]).decode(errors="replace").strip()
-        for link in _LINK.finditer(data)
-        if is_prose(data, link.start())
-    )
+    links = outgoing.links(data) if want_links else None
+    name, size, mtime, inode = file
+    return Entry(name, size, mtime, inode, schedule, broken, decks, ignored, has_cards, links)
 
 
 def _fingerprint(vault: Vault) -> str:
