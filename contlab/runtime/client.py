@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -126,17 +126,20 @@ class Runtime:
         self.send(protocol.CreateGroup(container=name, limits=limits))
         return await asyncio.shield(ready)
 
-    async def spawn(self, name: str, spec: ContainerSpec, stdio: Stdio) -> Container:
+    async def spawn(self, name: str, spec: ContainerSpec, stdio: Stdio, keep: Sequence[int] = ()) -> Container:
         """Make a container; returns once its command runs. ContlabError with the reason when it can't.
 
+        ``keep``: further descriptors, which the command has under the same numbers (3 or more).
         When it is cancelled, what was made is removed first.
         """
         container = Container(self, name, spec)
         self._awaited.birth(container)
         try:
             rootfs = await asyncio.to_thread(rootfs_of, spec)
-            request = protocol.Spawn(container=name, spec=spec, rootfs=rootfs, requested_at=time.monotonic_ns() / 1000)
-            self.send(request, stdio)
+            request = protocol.Spawn(
+                container=name, spec=spec, rootfs=rootfs, keep=tuple(keep), requested_at=time.monotonic_ns() / 1000
+            )
+            self.send(request, (*stdio, *keep))
         except BaseException:
             self._awaited.give_up(container)
             raise
@@ -179,11 +182,11 @@ class Runtime:
         self.send(protocol.AskHostname(container=container))
         return (await self._awaited.hostname(container)).hostname
 
-    def send(self, request: protocol.AnyRequest, stdio: Stdio | tuple[()] = ()) -> None:
+    def send(self, request: protocol.AnyRequest, fds: Sequence[int] = ()) -> None:
         """Send one request; RuntimeFailure when the supervisor is gone."""
         if self._wire is None:
             raise self._lost
-        self._wire.send(protocol.encode(request), stdio)
+        self._wire.send(protocol.encode(request), fds)
 
     # --- events -----------------------------------------------------------------------------------------------------
 

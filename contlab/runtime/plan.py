@@ -200,7 +200,9 @@ def joining(spec: ContainerSpec, command: tuple[str, ...], environment: Mapping[
 def _privileges(spec: ContainerSpec) -> Iterator[Operation]:
     """The last steps before exec, once nothing else needs the capabilities."""
     if not spec.all_capabilities:
-        yield BoundCapabilities(DEFAULT_CAPABILITIES if spec.capabilities is None else spec.capabilities)
+        kept = DEFAULT_CAPABILITIES if spec.capabilities is None else spec.capabilities
+        # A change of ids takes these two, and takes all away.
+        yield BoundCapabilities(kept if spec.user is None else kept | {"CAP_SETUID", "CAP_SETGID"})
     if spec.user is not None:
         yield BecomeUser(spec.user)
     if spec.no_new_privs:

@@ -72,7 +72,7 @@ class Process:
                     signal.set_wakeup_fd(-1)
                     for fd in (go_write, report_read, *inherited):
                         os.close(fd)
-                    child(stage.Pipes(go_read, report_write, (stdio[0], stdio[1], stdio[2])))
+                    child(stage.Pipes(go_read, report_write, (stdio[0], stdio[1], stdio[2]), tuple(stdio[3:])))
                 finally:
                     os._exit(stage.FAILED)  # whatever goes wrong, there must not be two supervisors
         except SyscallError:

@@ -9,6 +9,9 @@ from contlab.runtime.spec import ContainerSpec, Limits
 MESSAGE_SIZE = 1 << 17
 """The most bytes of one request."""
 
+MOST_DESCRIPTORS = 16
+"""The most descriptors that come along with one."""
+
 
 class Request(msgspec.Struct, frozen=True, tag_field="request", kw_only=True):
     """Base: which container or group it is about."""
@@ -23,11 +26,16 @@ class CreateGroup(Request, frozen=True, kw_only=True, tag="group"):
 
 
 class Spawn(Request, frozen=True, kw_only=True, tag="spawn"):
-    """Make a container; its stdin, stdout and stderr come along as three descriptors. Started or Failed."""
+    """Make a container; its stdin, stdout and stderr come along as three descriptors, then those of ``keep``.
+
+    Started or Failed.
+    """
 
     spec: ContainerSpec
     rootfs: str
     """The built tree; "" when it keeps the host's root."""
+    keep: tuple[int, ...] = ()
+    """The numbers under which the command has further descriptors."""
     requested_at: float
     """CLOCK_MONOTONIC, µs."""
 

@@ -7,6 +7,7 @@ pipe closes by itself at exec (FD_CLOEXEC): end of file is the sign of success.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
 import signal
@@ -48,6 +49,8 @@ class Pipes(msgspec.Struct, frozen=True):
     report: int
     """Write end."""
     stdio: tuple[int, int, int]
+    further: tuple[int, ...] = ()
+    """What the command is to keep beside them."""
 
 
 def timed(index: int, operation: Operation, kernel: Linux) -> Report:
@@ -61,10 +64,12 @@ def timed(index: int, operation: Operation, kernel: Linux) -> Report:
     return Report(index, (time.perf_counter_ns() - begun) / 1000, number, error, remark)
 
 
-def run(first: int, operations: Sequence[Operation], pipes: Pipes) -> NoReturn:
-    """Become a container's first process. ``first``: the place of ``operations[0]`` in the plan."""
+def run(first: int, operations: Sequence[Operation], pipes: Pipes, keep: Sequence[int] = ()) -> NoReturn:
+    """Become a container's first process. ``first``: the place of ``operations[0]`` in the plan; ``keep``: the numbers
+    of ``pipes.further`` in the command."""
     try:
         _settle("contlab:stage", pipes)
+        pipes = _number(pipes, keep)
         _perform(first, operations, pipes.report)
     except BaseException as error:
         _send(pipes.report, [_broken(error)])
@@ -138,6 +143,18 @@ def _settle(name: str, pipes: Pipes) -> None:
     # Python ignores the first two and the loop the next two, and execve(2) would hand that on.
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
+
+
+def _number(pipes: Pipes, keep: Sequence[int]) -> Pipes:
+    """Give the further descriptors the numbers that the command knows; what has such a number now makes way."""
+    if not keep:
+        return pipes
+    above = max(keep) + 1
+    report, *further = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, above) for fd in (pipes.report, *pipes.further))
+    os.close(pipes.report)
+    for number, fd in zip(keep, further, strict=True):
+        os.dup2(fd, number)
+    return msgspec.structs.replace(pipes, report=report)
 
 
 def _tie(report: int) -> None:

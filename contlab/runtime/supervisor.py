@@ -57,7 +57,7 @@ class Supervisor:
 
     def _receive(self) -> None:
         try:
-            message, fds, _, _ = socket.recv_fds(self.control, protocol.MESSAGE_SIZE, 3)
+            message, fds, _, _ = socket.recv_fds(self.control, protocol.MESSAGE_SIZE, protocol.MOST_DESCRIPTORS)
             for fd in fds:
                 os.set_inheritable(fd, False)  # recv_fds takes flags, and drops them: no MSG_CMSG_CLOEXEC
         except ConnectionResetError:  # it is gone, and did not read all that we said
@@ -70,8 +70,9 @@ class Supervisor:
             request = protocol.decode(message)
             container = request.container
             exec_id = request.exec_id if isinstance(request, protocol.Exec) else None
-            if isinstance(request, protocol.Spawn | protocol.Exec) and len(fds) != 3:
-                raise RuntimeFailure(f"{len(fds)} descriptors came with a request, not 3", "See `ulimit -n`.")
+            expected = 3 + len(request.keep) if isinstance(request, protocol.Spawn) else 3
+            if isinstance(request, protocol.Spawn | protocol.Exec) and len(fds) != expected:
+                raise RuntimeFailure(f"{len(fds)} descriptors came with a request, not {expected}", "See `ulimit -n`.")
             self._handle(request, fds)
         except Exception as error:  # whatever it was: the other containers go on
             self.voice.failed(container, in_words(error), exec_id)
@@ -120,7 +121,7 @@ class Supervisor:
         container.copy = places.copy if plan.root == places.copy else ""
         process = Process(name, plan.operations, request.requested_at, None)
         try:
-            self._give_birth(process, plan, fds)
+            self._give_birth(process, plan, fds, request.keep)
         except BaseException:
             self.children.abandon(process)
             self._discard(container)
@@ -182,14 +183,14 @@ class Supervisor:
             if report.errno:
                 raise failure(report, operation)
 
-    def _give_birth(self, process: Process, plan: Plan, fds: list[int]) -> None:
+    def _give_birth(self, process: Process, plan: Plan, fds: list[int], keep: tuple[int, ...]) -> None:
         self._perform(process.container, 0, plan.before)
         place = len(plan.before)
         inner = place + 1 + len(plan.after)
         try:
             go, took = self.children.fork(
                 process, plan.clone.flags, plan.clone.into_cgroup, fds, (self.control.fileno(),),
-                lambda pipes: stage.run(inner, plan.inside, pipes),
+                lambda pipes: stage.run(inner, plan.inside, pipes, keep),
             )  # fmt: skip
         except SyscallError as refusal:
             report = stage.Report(place, 0.0, refusal.errno or 0, str(refusal))

@@ -22,6 +22,8 @@ from contlab.linux.mountinfo import MountInfo, parse_mountinfo
 from contlab.linux.syscalls import umount2
 from contlab.runtime import cgroup
 
+MOUNTINFO = "/proc/self/mountinfo"
+
 _LOCK = re.compile(r"contlab-([0-9a-f]{8})\.lock")
 
 _sweeping = threading.Lock()
@@ -152,5 +154,5 @@ def _mounts_below(path: str) -> list[str]:
 
 
 def _mountinfo() -> tuple[MountInfo, ...]:
-    with open("/proc/self/mountinfo", "rb") as file:
+    with open(MOUNTINFO, "rb") as file:
         return parse_mountinfo(file.read())

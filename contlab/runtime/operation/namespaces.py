@@ -51,8 +51,8 @@ class MapIds(Operation):
     length: int
 
     def describe(self) -> str:
-        last = self.first_inside + self.length - 1
-        return f"map ids {self.first_inside}-{last} inside to {self.first_outside}- outside"
+        inside, outside = (f"{first}-{first + self.length - 1}" for first in (self.first_inside, self.first_outside))
+        return f"map ids {inside} inside to {outside} outside"
 
     def shell(self) -> str:
         line = self._line()

@@ -1,0 +1,119 @@
+"""A kernel that does nothing and writes down what it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from contlab.linux.errno import SyscallError
+from contlab.linux.flags import CAP, CLONE, MNT, MS, PR
+
+
+class Recorder:
+    """Fulfils ``runtime.kernel.Kernel``. ``calls`` reads like strace's output, with names for flags."""
+
+    def __init__(self, *present: str, directories: tuple[str, ...] = (), held: str | None = None) -> None:
+        """``present``: paths that exist; ``directories``: those that are directories; ``held``: what files contain
+        (None: what was written last)."""
+        self.pid = 42
+        self.calls: list[str] = []
+        self.refusals: dict[str, int] = {}
+        """Beginning of a call -> errno that it is refused with, from then on."""
+        self.links: dict[str, str] = {}
+        """Path within a root -> where it leads."""
+        self.mount_flags = MS(0)
+        self.permitted = frozenset(CAP)
+        self._present = {*present, *directories}
+        self._directories = set(directories)
+        self._held = held
+        self._written = ""
+
+    def _call(self, name: str, *arguments: object) -> None:
+        call = f"{name}({', '.join(_shown(argument) for argument in arguments)})"
+        self.calls.append(call)
+        for beginning, number in self.refusals.items():
+            if call.startswith(beginning):
+                raise SyscallError(name, number, *arguments)
+
+    def mount(self, source: str, target: str, fs_type: str, flags: MS = MS(0), data: str = "") -> None:
+        self._call("mount", source, target, fs_type, flags, data)
+
+    def umount2(self, target: str, flags: MNT = MNT(0)) -> None:
+        self._call("umount2", target, flags)
+
+    def pivot_root(self, new_root: str, put_old: str) -> None:
+        self._call("pivot_root", new_root, put_old)
+
+    def chroot(self, path: str) -> None:
+        self._call("chroot", path)
+
+    def chdir(self, path: str) -> None:
+        self._call("chdir", path)
+
+    def mkdir(self, path: str, mode: int, parents: bool = False) -> None:
+        self._call("mkdir -p" if parents else "mkdir", path, f"{mode:#o}")
+
+    def mknod(self, path: str, mode: int, device: int) -> None:
+        self._call("mknod", path, f"{mode:#o}", device)
+
+    def symlink(self, target: str, path: str) -> None:
+        self._call("symlink", target, path)
+
+    def create(self, path: str, text: str, mode: int) -> None:
+        self._call("create", path, text, f"{mode:#o}")
+
+    def write(self, path: str, text: str) -> None:
+        self._written = text
+        self._call("write", path, text)
+
+    def read(self, path: str) -> str:
+        return (self._written if self._held is None else self._held) + "\n"
+
+    def exists(self, path: str) -> bool:
+        return path in self._present
+
+    def is_dir(self, path: str) -> bool:
+        return path in self._directories
+
+    def within(self, root: str, path: str) -> str:
+        return root + self.links.get(path, path)
+
+    def flags_of(self, path: str) -> MS:
+        return self.mount_flags
+
+    def unshare(self, flags: CLONE) -> None:
+        self._call("unshare", flags)
+
+    def enter(self, link: str, flags: CLONE) -> None:
+        self._call("setns", link, flags)
+
+    def sethostname(self, name: str) -> None:
+        self._call("sethostname", name)
+
+    def setids(self, uid: int, gid: int) -> None:
+        self._call("setids", uid, gid)
+
+    def prctl(self, operation: PR, argument: int = 0) -> int:
+        self._call("prctl", operation, argument)
+        return 1
+
+    def capset(self, kept: Iterable[CAP]) -> None:
+        self._call("capset", *sorted(kept))
+
+    def capget(self) -> frozenset[CAP]:
+        return self.permitted
+
+    def interface_up(self, name: str) -> None:
+        self._call("interface_up", name)
+
+    def execve(self, path: str, argv: tuple[str, ...], environment: dict[str, str]) -> None:
+        self._call("execve", path, *argv)
+
+
+def _shown(argument: object) -> str:
+    match argument:
+        case MS() | CLONE() | MNT():
+            return "|".join(flag.name or "" for flag in argument) or "0"
+        case CAP() | PR():
+            return argument.name
+        case _:
+            return str(argument)
