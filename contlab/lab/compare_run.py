@@ -1,0 +1,88 @@
+"""Comparing: measure what can be measured here, take the model for the rest, and say which is which."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Literal
+
+from contlab.errors import ContlabError
+from contlab.lab.compare import Comparison, Measuring
+from contlab.lab.compare_measure import LOAD, Extent, Measured, measuring
+from contlab.lab.compare_rows import Sizes, density, fits, rows
+from contlab.lab.guest import MEMORY, ingredients, tree
+from contlab.linux.sizes import format_size
+from contlab.vm import model
+from contlab.vm.inventory import look
+from contlab.vm.qemu import MIB
+
+
+async def compare(
+    vm: Literal["measured", "model"] = "measured", extent: Extent | None = None
+) -> AsyncGenerator[Measuring | Comparison, None]:
+    """Tell each step before it is done, and at last the comparison. Whatever ends it, nothing is left.
+
+    A VM that can't be booted is a model, and ``Comparison.why`` says why.
+    """
+    extent, measured = extent or Extent(), Measured()
+    inventory = await asyncio.to_thread(look)
+    with_guest = vm == "measured" and inventory.bootable
+    if vm == "measured" and not with_guest:
+        measured.why += [
+            f"the VM is a model: {p.what}. {p.fix}" for p in inventory.parts if not p.there and p.name != "kvm"
+        ]
+    async with contextlib.aclosing(measuring(measured, extent, with_guest)) as steps:
+        async for step in steps:
+            yield step
+    conditions = await asyncio.to_thread(_conditions, {part.name: part.what for part in inventory.parts})
+    yield await asyncio.to_thread(_made, measured, extent, conditions)
+
+
+def _made(measured: Measured, extent: Extent, conditions: dict[str, str]) -> Comparison:
+    host_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    sizes = _sizes(bool(measured.boots))
+    parameters = model.ModelParameters(memory=MEMORY, network=False, payload=LOAD * MIB, rootfs=sizes.rootfs)
+    modelled = {row.key: row for row in model.rows(parameters, host_bytes)}
+    found = fits(measured, host_bytes)
+    last = density(found, modelled)
+    return Comparison(
+        vm="measured" if measured.boots else "model",
+        accelerator=measured.accelerator,
+        conditions=conditions,
+        why=tuple(measured.why),
+        rows=(*rows(measured, modelled, extent.works, os.uname().release, sizes), *(() if last is None else (last,))),
+        fit=found,
+    )
+
+
+def _sizes(guest: bool) -> Sizes:
+    root = tree("busybox").path
+    used = sum(path.lstat().st_size for path in root.rglob("*"))
+    image = kernel = 0
+    if guest:
+        with contextlib.suppress(ContlabError):  # it was there a minute ago
+            found, made = ingredients("busybox")
+            image, kernel = made.stat().st_size, found.bytes
+    return Sizes(used, image, kernel)
+
+
+def _conditions(parts: dict[str, str]) -> dict[str, str]:
+    processor = next((line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if "model name" in line), "?")
+    return {
+        "at": time.strftime("%Y-%m-%d %H:%M"),
+        "host kernel": os.uname().release,
+        "processors": f"{os.cpu_count()} × {processor}",
+        "memory": format_size(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")),
+        "load": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+        "qemu": parts["qemu"],
+        "guest kernel": parts["kernel"],
+        "guest": f"{format_size(MEMORY)}, 1 processor",
+    }
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text(errors="replace").splitlines()
