@@ -213,9 +213,9 @@ class LiveLab:
         self._inhabitants[block.name] = Inhabitant(running, sampler, reader, held)
 
     async def _remove(self, name: str) -> None:
-        if (inhabitant := self._inhabitants.pop(name, None)) is not None:
-            inhabitant.close()
+        if (inhabitant := self._inhabitants.get(name)) is not None:
             await inhabitant.running.close()
+            self._inhabitants.pop(name).close()
 
     def _at_home(self, spec: ContainerSpec) -> ContainerSpec:
         """The spec in this lab: in its machine, and knowing what its commands may name."""
@@ -262,6 +262,9 @@ class LiveLab:
             except ContlabError as error:
                 self._put(Trouble(error.message, error.hint))
                 return
+            except Exception as error:
+                self._put(Trouble(f"watching has stopped: {error!r}", "Leave the lesson to have a report written."))
+                raise  # out of close()
 
     def _heard(self, event: events.AnyEvent) -> None:
         if not isinstance(event, events.HostnameIs | events.Ready):
