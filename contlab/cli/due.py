@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from contlab.review.look import Look
+    from contlab.review.vault import Entry
 
-    from contlab.review.cards import Card
-    from contlab.review.log import Log
-    from contlab.review.queue import Queue
-    from contlab.review.vault import Entry, Scan, Vault
-
-VAULT = click.argument("vault", required=False, envvar="CONTLAB_VAULT", type=click.Path(path_type=Path))
+VAULT = click.argument("vault", required=False, type=click.Path(path_type=Path))
 ON = click.option("--on", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="As if it were that day: 2026-04-25.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 
@@ -28,70 +24,36 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obje
 def due(vault: Path | None, on: datetime | None, as_json: bool) -> int:
     """List the notes of VAULT that are due, longest overdue first, and the cards.
 
-    VAULT is a folder of Obsidian notes; without it, $CONTLAB_VAULT, or the vault around this folder. Only the notes'
-    schedules are read; nothing in the vault is written.
+    VAULT is a folder of Obsidian notes; without it, $CONTLAB_VAULT, the vault around this folder, or the one used
+    last. Only the notes' schedules are read; nothing in the vault is written.
 
     Exit code 0: something is due or new; 1: nothing is.
     """
+    found = look(vault, on)
+    if as_json:
+        _print_json(found)
+    else:
+        _print(found)
+    return 0 if found.queue.due or found.queue.new or found.cards else 1
+
+
+def look(vault: Path | None, on: datetime | None) -> Look:
+    """What there is in the vault, and the cards to ask; ContlabError when no vault is known."""
+    from contlab.lab.remember import sync_lessons
+    from contlab.review import look as looking
+    from contlab.review import recent
     from contlab.review.log import Log
 
     with Log() as log:
-        opened, found, queue, cards = look(log, vault, on)
-    if as_json:
-        _print_json(opened, found, queue, cards)
-    else:
-        _print(opened, found, queue, cards)
-    return 0 if queue.due or queue.new or cards else 1
+        return looking.look(log, recent.need(vault), on.date() if on else None, sync_lessons)
 
 
-def look(log: Log, vault: Path | None, on: datetime | None) -> tuple[Vault, Scan, Queue, list[Card]]:
-    """The vault, what was found in it, what is due on the day, and the cards to ask."""
-    from contlab.course.progress import Progress
-    from contlab.lab.remember import shipped_lessons, sync_course
-    from contlab.review import queue
-    from contlab.review.deck import Deck
-    from contlab.review.rating import recover
-    from contlab.review.vault import scan
-
-    opened = find_vault(vault)
-    with log.locked():
-        recover(log)
-    found = scan(opened)
-    day = day_of(on, opened.settings.today)
-    deck = Deck(log, opened.settings.fsrs_desired_retention)
-    deck.sync_vault(opened, found.entries)
-    sync_course(deck, shipped_lessons(), Progress())
-    # A given day stands for its end: all that comes due on it.
-    now = datetime.combine(day, time.max, UTC) if on else datetime.now(UTC)
-    return opened, found, queue.build(found.entries, opened.settings, day), deck.due(now)
-
-
-def find_vault(vault: Path | None) -> Vault:
-    """The vault that was named, or the one around the current folder."""
-    from contlab.errors import ContlabError, ExitCode
-    from contlab.review.vault import open_vault
-
-    if vault is not None:
-        return open_vault(vault)
-    opened = open_vault(Path.cwd())
-    if not (opened.root / ".obsidian").is_dir():
-        raise ContlabError(
-            "no vault was named, and there is none around this folder",
-            "Name it, or set CONTLAB_VAULT: contlab due ~/notes",
-            exit_code=ExitCode.USAGE,
-        )
-    return opened
-
-
-def day_of(on: datetime | None, today: Callable[[datetime], date]) -> date:
-    """The day given by ``--on``, else the review day now."""
-    return on.date() if on else today(datetime.now())
-
-
-def _print(vault: Vault, found: Scan, queue: Queue, cards: list[Card]) -> None:
+def _print(found: Look) -> None:
     from contlab.cli.failure import visible
     from contlab.review.mojibake import repair
 
+    assert found.vault is not None
+    queue, cards = found.queue, found.cards
     for entry in queue.due:
         assert entry.schedule is not None
         late = (queue.on - entry.schedule.due).days
@@ -104,18 +66,21 @@ def _print(vault: Vault, found: Scan, queue: Queue, cards: list[Card]) -> None:
         click.echo(visible(f"{'card':10}  {'new' if card.is_new else '':>11}  {question}"))
     for entry in queue.broken:
         click.echo(visible(f"  not scheduled: {repair(entry.path)}: {entry.broken}"), err=True)
-    for path, why in found.unreadable:
+    for path, why in found.scan.unreadable:
         click.echo(visible(f"  not read: {path}: {why}"), err=True)
     late_count = sum(count.overdue for count in queue.decks.values())
     click.echo(
-        f"{vault.root}, {queue.on}: {len(queue.due)} due ({late_count} overdue), {len(queue.new)} new, "
+        f"{found.vault.root}, {queue.on}: {len(queue.due)} due ({late_count} overdue), {len(queue.new)} new, "
         f"{len(cards)} card{'' if len(cards) == 1 else 's'}",
         err=True,
     )
 
 
-def _print_json(vault: Vault, found: Scan, queue: Queue, cards: list[Card]) -> None:
+def _print_json(found: Look) -> None:
     import json
+
+    assert found.vault is not None
+    vault, queue = found.vault, found.queue
 
     def note(entry: Entry) -> dict[str, Any]:
         from contlab.review.queue import decks_of, recall
@@ -132,7 +97,7 @@ def _print_json(vault: Vault, found: Scan, queue: Queue, cards: list[Card]) -> N
         "due": [note(entry) for entry in queue.due],
         "new": [note(entry) for entry in queue.new],
         "broken": [{"path": entry.path, "why": entry.broken} for entry in queue.broken],
-        "unreadable": [{"path": path, "why": why} for path, why in found.unreadable],
+        "unreadable": [{"path": path, "why": why} for path, why in found.scan.unreadable],
         "cards": [
             {
                 "id": card.id,
@@ -140,7 +105,7 @@ def _print_json(vault: Vault, found: Scan, queue: Queue, cards: list[Card]) -> N
                 "source": card.source,
                 "due": None if card.is_new else card.due_at.isoformat(),
             }
-            for card in cards
+            for card in found.cards
         ],
         "decks": {
             deck: {"due": n.due, "overdue": n.overdue, "new": n.new, "total": n.total}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from contlab.cli.due import ON, day_of
+from contlab.cli.due import ON
 
 if TYPE_CHECKING:
     from contlab.review.rating import Change, Context
@@ -57,31 +57,13 @@ def rate(note: Path, rating: str, dry_run: bool, on: datetime | None) -> None:
 
 def _context(vault: Vault, path: Path, on: datetime | None) -> Context:
     """What the rating depends on, read from the whole vault; NoteRefusal when the note isn't reviewed there."""
-    from contlab.review import graph, queue
-    from contlab.review.rating import Context
-    from contlab.review.refusal import NoteRefusal, Reason
+    from contlab.review.context import context_of
+    from contlab.review.look import day_of
     from contlab.review.vault import scan
 
-    settings = vault.settings
-    day = day_of(on, settings.today)
     rated = vault.entry(path)
-    is_new = rated.schedule is None
-    entries = scan(vault, want_links=is_new).entries
-    if rated.path not in {entry.path for entry in entries}:
-        raise NoteRefusal(
-            Reason.NOT_REVIEWABLE,
-            f"{rated.path} is in a folder that the plugin's settings ignore, or is no .md file",
-            "Rate another note, or change the plugin's setting 'folders to ignore'.",
-        )
-    if not queue.decks_of(rated, settings) and not rated.broken:
-        tags = " or ".join(settings.tags_to_review)
-        raise NoteRefusal(
-            Reason.NOT_REVIEWABLE,
-            f"{rated.path} is not among the notes to review: it has neither a schedule nor a review tag",
-            f"Give it the tag {tags}.",
-        )
-    first = graph.ease_from_links(rated.path, entries, settings) if is_new else None
-    return Context(day, settings, queue.histogram(entries, day, rated), first)
+    entries = scan(vault, want_links=rated.schedule is None).entries
+    return context_of(rated, entries, vault.settings, day_of(vault.settings, on.date() if on else None))
 
 
 def diff(name: str, made: Change) -> Iterator[str]:

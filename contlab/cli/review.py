@@ -32,13 +32,14 @@ def stats(vault: Path | None, on: datetime | None, as_json: bool) -> None:
     from contlab.review.log import Log
     from contlab.review.stats import gather
 
+    found = look(vault, on)
+    assert found.vault is not None
     with Log() as log:
-        opened, found, queue, cards = look(log, vault, on)
-        past = gather(log, queue.on)
+        past = gather(log, found.queue.on)
     if as_json:
-        _print_json(str(opened.root), queue, past, len(cards))
+        _print_json(str(found.vault.root), found.queue, past, len(found.cards))
     else:
-        _print(str(opened.root), queue, past, len(cards), len(found.entries))
+        _print(str(found.vault.root), found.queue, past, len(found.cards), len(found.scan.entries))
 
 
 @review.command("export")

@@ -44,3 +44,8 @@ def sync_course(deck: Deck, lessons: tuple[Lesson, ...], progress: Progress) -> 
                 if not answer.right and (because := reasons.get(answer.question)):
                     drafts.append(from_prediction(lesson.id, step.slug, answer.question, "", because))
     return deck.sync(drafts, {draft.source for draft in drafts}, drop=False)
+
+
+def sync_lessons(deck: Deck) -> Synced:
+    """``sync_course`` with the lessons that ship and the learner's progress."""
+    return sync_course(deck, shipped_lessons(), Progress())

@@ -14,6 +14,7 @@ from contlab.review import queue
 from contlab.review.cards import Card, Draft, from_note, match
 from contlab.review.log import Log, Review, State
 from contlab.review.osr import Rating
+from contlab.review.refusal import NoteRefusal, Reason
 from contlab.review.vault import Entry, Vault
 
 AGAIN_AFTER = timedelta(minutes=10)
@@ -125,10 +126,19 @@ class Deck:
         )
         return reviewed
 
-    def rate(self, number: int, rating: Rating, now: datetime, day: date) -> Card:
-        """Keep a review of a card and when it comes back."""
+    def rate(self, number: int, rating: Rating, now: datetime, day: date, shown: str | None = None) -> Card:
+        """Keep a review of a card and when it comes back.
+
+        ``shown``: the card's memory as the person saw it; ``NoteRefusal`` when it was reviewed since.
+        """
         with self.log.transaction():
             card = self.card(number)
+            if shown is not None and card.memory != shown:
+                raise NoteRefusal(
+                    Reason.REVIEWED_ELSEWHERE,
+                    "this card was reviewed in another contlab since it was shown; nothing was written",
+                    "Go on with the next.",
+                )
             after = self._reviewed(card, rating, now)
             memory = after.to_json()
             self.log.add_card_review(card.source, number, rating, day, (card.memory, memory))

@@ -28,6 +28,7 @@ def run(command, *words: str | Path) -> int:
 def note(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("CONTLAB_VAULT", raising=False)
     path = tmp_path / "vault" / "Why containers.md"
     (path.parent / ".obsidian").mkdir(parents=True)
@@ -64,15 +65,44 @@ def test_due_says_by_its_exit_code_that_nothing_is(note):
     assert run(due, note.parent) == 1
 
 
-def test_due_finds_the_vault_around_the_current_folder(note, monkeypatch, tmp_path, capsys):
+def test_without_a_name_the_vault_around_the_folder_is_meant_then_the_one_used_last(
+    note, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert run(due) == 2
+    assert "no vault was named" in capsys.readouterr().err
     (note.parent / "sub").mkdir()
     monkeypatch.chdir(note.parent / "sub")
     assert run(due) == 0
     monkeypatch.chdir(tmp_path)
-    assert run(due) == 2
-    assert "no vault was named" in capsys.readouterr().err
+    assert run(due) == 0
+    assert f"{note.parent}, " in capsys.readouterr().err
+
+
+def test_the_environment_names_a_vault_for_all_commands(note, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CONTLAB_VAULT", str(note.parent))
     assert run(due) == 0
+    assert run(review, "stats") == 0
+    monkeypatch.setenv("CONTLAB_VAULT", str(tmp_path / "none"))
+    assert run(due) == 2
+    assert "there is no" in capsys.readouterr().err
+
+
+def test_a_remembered_vault_that_is_gone_is_none(note, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert run(due, note.parent) == 0
+    os.rename(note.parent, tmp_path / "moved")
+    assert run(due) == 2
+
+
+def test_notes_of_one_day_come_in_the_plugins_order_the_most_linked_to_first(note, capsys):
+    head = "---\nsr-due: 2026-04-25\nsr-interval: 1\nsr-ease: 250\n---\n"
+    for name, text in (("A", "[[C]]"), ("B", "[[C]]"), ("C", "")):
+        (note.parent / f"{name}.md").write_text(head + text)
+    run(due, note.parent, "--json", "--on", "2026-04-25")
+    found = json.loads(capsys.readouterr().out)
+    assert [each["path"] for each in found["due"]] == ["C.md", "A.md", "B.md", "Why containers.md"]
 
 
 def test_due_lists_what_it_could_not_read(note, capsys):
