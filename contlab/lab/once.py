@@ -21,7 +21,7 @@ from contlab.runtime.cgroup import plan_cgroup, read_hierarchies
 from contlab.runtime.client import Runtime, rootfs_of
 from contlab.runtime.handle import Container
 from contlab.runtime.plan import Places, Plan, compile_plan
-from contlab.runtime.spec import ContainerSpec
+from contlab.runtime.spec import ContainerSpec, IdMap
 
 PATIENCE = 1.0
 """Seconds between a signal that was passed on and SIGKILL."""
@@ -32,7 +32,7 @@ def plan_of(name: str, spec: ContainerSpec) -> Plan:
     cgroup = plan_cgroup(read_hierarchies(), f"contlab-RUN-{name}", spec.limits, {})
     at = "/run/contlab/contlab-RUN"
     if os.geteuid() != 0:  # who can't give files away is shown the same tree with files of their own
-        spec = msgspec.structs.replace(spec, id_map=msgspec.structs.replace(spec.id_map, outside=0))
+        spec = msgspec.structs.replace(spec, id_map=IdMap(outside=0))
     return compile_plan(spec, Places(rootfs_of(spec), f"{at}/root", f"{at}/lower", f"{at}/copy-{name}"), cgroup, name)
 
 

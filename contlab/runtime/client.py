@@ -18,7 +18,7 @@ from typing import Self
 from contlab import paths
 from contlab.errors import ContlabError, RootfsError, RuntimeFailure
 from contlab.rootfs import build, recipe
-from contlab.runtime import events, protocol, sweep
+from contlab.runtime import events, ids, protocol, sweep
 from contlab.runtime.awaited import Awaited
 from contlab.runtime.handle import Container, Execution, Stdio
 from contlab.runtime.spec import ContainerSpec, Limits, Namespace, RootMethod
@@ -228,5 +228,5 @@ def rootfs_of(spec: ContainerSpec) -> str:
         if not os.path.isdir(spec.rootfs):
             raise RootfsError(f"there is no directory {spec.rootfs}", "Name one, or a recipe, e.g. busybox.")
         return spec.rootfs
-    owner = spec.id_map.outside if spec.own(Namespace.USER) else 0
-    return str(build(recipe(spec.rootfs), owner).path)
+    owner = ids.outside(spec.uid_lines, 0) if spec.own(Namespace.USER) else 0
+    return str(build(recipe(spec.rootfs), owner or 0).path)

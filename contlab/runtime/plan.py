@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from contlab.errors import LessonError
 from contlab.linux.flags import CAP, MS
+from contlab.runtime import ids
 from contlab.runtime.cgroup import CgroupPlan
 from contlab.runtime.operation import (
     BecomeRoot,
@@ -114,8 +115,7 @@ def compile_plan(spec: ContainerSpec, places: Places, cgroup: CgroupPlan, name: 
     clone = Clone(tuple(kind.value for kind in Namespace if spec.own(kind) and kind not in later), cgroup.born_in)
     after: list[Operation] = [JoinCgroup(directory, tree) for directory, tree in cgroup.join]
     if spec.own(Namespace.USER):
-        ids = spec.id_map
-        after.append(MapIds(ids.inside, ids.outside, ids.length))
+        after.append(MapIds(spec.uid_lines, spec.gid_lines))
     return Plan(
         tuple(before),
         clone,
@@ -127,6 +127,14 @@ def compile_plan(spec: ContainerSpec, places: Places, cgroup: CgroupPlan, name: 
 
 def _refuse_contradictions(spec: ContainerSpec) -> None:
     own_mounts = spec.own(Namespace.MNT)
+    if spec.own(Namespace.USER):
+        ids.refuse_nonsense(spec.uid_lines)
+        ids.refuse_nonsense(spec.gid_lines)
+    if spec.time_offsets and not spec.own(Namespace.TIME):
+        raise LessonError(
+            "clock offsets without its own time namespace would set the host's clocks",
+            "Give it its own time namespace, or leave time_offsets out.",
+        )
     if not spec.command:
         raise LessonError("the container has no command", 'Give it one, e.g. command = ["/bin/sh"].')
     if spec.root is RootMethod.PIVOT_ROOT and not own_mounts:
@@ -172,7 +180,7 @@ def _inside(spec: ContainerSpec, places: Places, name: str) -> Iterator[Operatio
     if spec.own(Namespace.CGROUP):
         yield UnshareCgroup()
     if spec.own(Namespace.TIME):
-        yield UnshareTime()
+        yield UnshareTime(spec.time_offsets)
     if spec.own(Namespace.MNT):
         yield from _mounts(spec, places)
     elif spec.root is RootMethod.CHROOT:

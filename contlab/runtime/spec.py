@@ -53,8 +53,23 @@ class Tmpfs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     size: int = 16 << 20
 
 
+class IoLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The most that may pass between the cgroup and one disk each second; ``None`` leaves the kernel's own ("max")."""
+
+    device: str
+    """The whole disk, not a partition: a block device's path, or its number ("254:0")."""
+    rbps: int | None = None
+    """Bytes read (io.max; v1 blkio.throttle.*)."""
+    wbps: int | None = None
+    """Bytes written. v1 counts only what bypasses the page cache."""
+    riops: int | None = None
+    """Read operations."""
+    wiops: int | None = None
+    """Write operations."""
+
+
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Ceilings of one cgroup; ``None`` leaves the kernel's own ("max")."""
+    """Ceilings of one cgroup, and its share; ``None`` leaves the kernel's own ("max")."""
 
     memory: int | None = None
     """Bytes (memory.max; v1 memory.limit_in_bytes)."""
@@ -62,9 +77,22 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Processors, 0.5 being half of one (cpu.max over a period of 100 ms; v1 cpu.cfs_quota_us)."""
     pids: int | None = None
     """Tasks, threads counted (pids.max)."""
+    memory_high: int | None = None
+    """Bytes beyond which it is slowed down and reclaimed from, but not killed (memory.high; v1 has no such thing)."""
+    swap: int | None = None
+    """Bytes of swap beside ``memory`` (memory.swap.max; v1 memory.memsw.limit_in_bytes holds the sum); ``None``: none
+    where ``memory`` is limited, so that swap does not soften it."""
+    cpu_weight: int | None = None
+    """Share of contended processors beside its siblings, 1 to 10000, theirs being 100 (cpu.weight; v1 cpu.shares)."""
+    io: tuple[IoLimit, ...] = ()
+    oom_group: bool = False
+    """The OOM killer takes all of the cgroup's processes, or none (memory.oom.group; v1 has no such thing)."""
 
     def __bool__(self) -> bool:
-        return (self.memory, self.cpus, self.pids) != (None, None, None)
+        return self != _UNLIMITED
+
+
+_UNLIMITED = Limits()
 
 
 class IdMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,6 +101,28 @@ class IdMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inside: int = 0
     outside: int = 100_000
     length: int = 65_536
+
+
+IdMaps = IdMap | tuple[IdMap, ...]
+"""One line, or several (340 at most, user_namespaces(7))."""
+
+
+class TimeOffsets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Seconds added to clocks in an own time namespace, time_namespaces(7); negative ones set a clock back."""
+
+    monotonic: float = 0.0
+    """CLOCK_MONOTONIC."""
+    boottime: float = 0.0
+    """CLOCK_BOOTTIME, and with it uptime(1)."""
+
+    def __bool__(self) -> bool:
+        return bool(self.monotonic or self.boottime)
+
+
+NO_OFFSETS = TimeOffsets()
+
+NO_NETWORK, HOST_NETWORK = "none", "host"
+"""The two words of ``ContainerSpec.network`` that name no network."""
 
 
 class ContainerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -97,8 +147,17 @@ class ContainerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     limits: Limits = Limits()
     group: str | None = None
     """The name of a group (a parent cgroup with limits of its own) that it lives in."""
-    id_map: IdMap = IdMap()
-    """Used with its own user namespace."""
+    id_map: IdMaps = IdMap()
+    """Used with its own user namespace: uids, and gids where ``gid_map`` says nothing else."""
+    gid_map: IdMaps | None = None
+    """Used with its own user namespace; ``None``: as ``id_map``."""
+    time_offsets: TimeOffsets = NO_OFFSETS
+    """Used with its own time namespace."""
+    network: str = NO_NETWORK
+    """"none": its own net namespace has lo alone (without one of its own, the interfaces are the host's); "host": no
+    net namespace of its own, whatever ``namespaces`` says; any other word: the network that it is plugged into."""
+    address: str | None = None
+    """Its IPv4 address there, e.g. "10.77.1.9/24" ("/24" may be left out); ``None``: the next free one."""
     user: int | None = None
     """The uid and gid that the command runs as, counted inside; ``None``: root inside."""
     no_new_privs: bool = True
@@ -111,4 +170,21 @@ class ContainerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     def own(self, kind: Namespace) -> bool:
         """Whether the container has this kind of namespace to itself."""
-        return kind in self.namespaces
+        return kind in self.namespaces and not (kind is Namespace.NET and self.network == HOST_NETWORK)
+
+    @property
+    def uid_lines(self) -> tuple[IdMap, ...]:
+        """The lines of uid_map."""
+        return (self.id_map,) if isinstance(self.id_map, IdMap) else self.id_map
+
+    @property
+    def gid_lines(self) -> tuple[IdMap, ...]:
+        """The lines of gid_map."""
+        if self.gid_map is None:
+            return self.uid_lines
+        return (self.gid_map,) if isinstance(self.gid_map, IdMap) else self.gid_map
+
+    @property
+    def joins(self) -> str:
+        """The network that it is plugged into; "" when there is none."""
+        return "" if self.network in (NO_NETWORK, HOST_NETWORK) else self.network

@@ -46,6 +46,7 @@ from contlab.runtime.operation import (
     UnshareTime,
     WriteFile,
 )
+from contlab.runtime.spec import IdMap, TimeOffsets
 from tests.runtime.recorder import Recorder
 
 CALLS: list[tuple[Operation, list[str]]] = [
@@ -53,12 +54,23 @@ CALLS: list[tuple[Operation, list[str]]] = [
     (EnableControllers("/cg", ("cpu", "pids")), ["write(/cg/cgroup.subtree_control, +cpu +pids)"]),
     (JoinCgroup("/cg/box", "memory"), ["write(/cg/box/cgroup.procs, 42)"]),
     (SetLimit("/cg/pids.max", "16"), ["write(/cg/pids.max, 16)"]),
-    (MapIds(0, 1000, 5), ["write(/proc/42/uid_map, 0 1000 5)", "write(/proc/42/gid_map, 0 1000 5)"]),
+    (
+        MapIds((IdMap(0, 1000, 5),), (IdMap(0, 0, 1), IdMap(1, 9, 2))),
+        ["write(/proc/42/uid_map, 0 1000 5)", "write(/proc/42/gid_map, 0 0 1\n1 9 2)"],
+    ),
     (MakePrivate(), ["mount(, /, , REC|PRIVATE, )"]),
     (BecomeRoot(), ["setids(0, 0)"]),
     (BecomeUser(7), ["setids(7, 7)"]),
     (UnshareCgroup(), ["unshare(NEWCGROUP)"]),
     (UnshareTime(), ["unshare(NEWTIME)", "setns(/proc/self/ns/time_for_children, NEWTIME)"]),
+    (
+        UnshareTime(TimeOffsets(monotonic=-1.5, boottime=86_400)),
+        [
+            "unshare(NEWTIME)",
+            "write(/proc/self/timens_offsets, monotonic -2 500000000\nboottime 86400 0)",
+            "setns(/proc/self/ns/time_for_children, NEWTIME)",
+        ],
+    ),
     (Mount("tmpfs", "/t", MS.NOSUID, "size=1k"), ["mount(tmpfs, /t, tmpfs, NOSUID, size=1k)"]),
     (Mount("ext4", "/t", source="/dev/vda"), ["mount(/dev/vda, /t, ext4, 0, )"]),
     (MountOverlay("/l", "/u", "/w", "/m"), ["mount(overlay, /m, overlay, 0, lowerdir=/l,upperdir=/u,workdir=/w)"]),

@@ -17,6 +17,8 @@ class Operation:
 
     inside: ClassVar[bool] = True
     """Done by the stage in the container's namespaces; else by the supervisor on the host."""
+    shifts_clock: ClassVar[bool] = False
+    """The monotonic clocks may jump meanwhile, so that it is timed by another one."""
 
     def describe(self) -> str:
         """One line: what the kernel is asked to do."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor
 from typing import ClassVar
 
 from contlab.linux.flags import CLONE, NAMESPACE_FLAGS
+from contlab.runtime import ids
 from contlab.runtime.kernel import Kernel
 from contlab.runtime.operation.base import Operation, quote
+from contlab.runtime.spec import NO_OFFSETS, IdMap, TimeOffsets
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +46,38 @@ class Clone(Operation):
 
 @dataclass(frozen=True, slots=True)
 class MapIds(Operation):
-    """Write uid_map and gid_map, once: ids inside the user namespace -> ids outside."""
+    """Write uid_map and gid_map, once and whole: ids inside the user namespace -> ids outside."""
 
     inside = False
-    first_inside: int
-    first_outside: int
-    length: int
+    uids: tuple[IdMap, ...]
+    gids: tuple[IdMap, ...]
 
     def describe(self) -> str:
-        inside, outside = (f"{first}-{first + self.length - 1}" for first in (self.first_inside, self.first_outside))
-        return f"map ids {inside} inside to {outside} outside"
+        if self.uids == self.gids:
+            return f"map ids {_in_words(self.uids)}"
+        return f"map uids {_in_words(self.uids)}; gids {_in_words(self.gids)}"
 
     def shell(self) -> str:
-        line = self._line()
-        return f"echo '{line}' > /proc/$PID/uid_map; echo '{line}' > /proc/$PID/gid_map"
-
-    def _line(self) -> str:
-        return f"{self.first_inside} {self.first_outside} {self.length}"
+        return "; ".join(
+            f"printf {quote(lines)} > /proc/$PID/{file}" if "\\n" in lines else f"echo '{lines}' > /proc/$PID/{file}"
+            for file, lines in (("uid_map", _escaped(self.uids)), ("gid_map", _escaped(self.gids)))
+        )
 
     def run(self, kernel: Kernel) -> None:
-        kernel.write(f"/proc/{kernel.pid}/uid_map", self._line())
-        kernel.write(f"/proc/{kernel.pid}/gid_map", self._line())
+        kernel.write(f"/proc/{kernel.pid}/uid_map", ids.text(self.uids))
+        kernel.write(f"/proc/{kernel.pid}/gid_map", ids.text(self.gids))
+
+
+def _in_words(lines: tuple[IdMap, ...]) -> str:
+    return ", ".join(f"{_range(m.inside, m.length)} inside to {_range(m.outside, m.length)} outside" for m in lines)
+
+
+def _range(first: int, length: int) -> str:
+    return str(first) if length == 1 else f"{first}-{first + length - 1}"
+
+
+def _escaped(lines: tuple[IdMap, ...]) -> str:
+    return ids.text(lines).replace("\n", "\\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +110,35 @@ class UnshareCgroup(Operation):
 
 @dataclass(frozen=True, slots=True)
 class UnshareTime(Operation):
-    """A time namespace of its own: unshare(2) makes one for children only, so the stage enters it itself."""
+    """A time namespace of its own: unshare(2) makes one for children only, so the stage enters it itself. In between,
+    and only then, its clocks may be set off from the host's (time_namespaces(7))."""
+
+    shifts_clock = True
+    offsets: TimeOffsets = NO_OFFSETS
 
     def describe(self) -> str:
-        return "new time namespace: monotonic and boot clocks of its own"
+        words = [f"{name} {seconds:+g} s" for name, seconds in self._given()]
+        return f"new time namespace: monotonic and boot clocks of its own{', ' if words else ''}{', '.join(words)}"
+
+    def _given(self) -> list[tuple[str, float]]:
+        clocks = (("monotonic", self.offsets.monotonic), ("boottime", self.offsets.boottime))
+        return [(name, seconds) for name, seconds in clocks if seconds]
 
     def shell(self) -> str:
-        return "unshare --time"
+        return " ".join(("unshare --time", *(f"--{name} {seconds:g}" for name, seconds in self._given())))
 
     def run(self, kernel: Kernel) -> None:
         kernel.unshare(CLONE.NEWTIME)
+        if self.offsets:
+            lines = (f"{name} {_timespec(seconds)}" for name, seconds in self._given())
+            kernel.write("/proc/self/timens_offsets", "\n".join(lines))
         kernel.enter("/proc/self/ns/time_for_children", CLONE.NEWTIME)
+
+
+def _timespec(seconds: float) -> str:
+    """Seconds and nanoseconds; the latter count forwards from the former, also below zero."""
+    whole = floor(seconds)
+    return f"{whole} {round((seconds - whole) * 1_000_000_000)}"
 
 
 @dataclass(frozen=True, slots=True)
