@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
+import termios
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -47,8 +50,9 @@ class ContlabApp(App[None]):
         self.theme = DARK.name
         if not self.is_headless:
             loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, lambda: self.call_later(self.action_quit))
+            signal.signal(signal.SIGHUP, lambda *_: self._hang_up(loop))
         self.push_screen(HomeScreen(self.course))
         if self._first is not None:
             self.push_screen(LearnScreen(self._first, self.course))
@@ -68,6 +72,15 @@ class ContlabApp(App[None]):
         else:
             self._leaving = True
             self.run_worker(self._leave(), group="quit")
+
+    def _hang_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """SIGHUP. Where the terminal is gone, the event loop may be stuck for good: Textual's writing thread died of
+        EIO, and nobody empties its queue. Then end at once; the supervisor sees it and cleans up."""
+        try:
+            termios.tcgetattr(sys.__stdin__.fileno() if sys.__stdin__ else 0)
+        except termios.error:
+            os._exit(128 + signal.SIGHUP)
+        loop.call_soon_threadsafe(lambda: self.call_later(self.action_quit))
 
     async def _leave(self) -> None:
         try:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,6 +47,11 @@ class Terminal:
         self.seen = ""
         os.write(self.fd, keys.encode())
 
+    def hang_up(self) -> None:
+        """The terminal's window is closed."""
+        os.close(self.fd)
+        self.fd = -1
+
     def end(self) -> int:
         """The exit code, everything it still wrote having been read."""
         while True:
@@ -65,7 +70,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Termin
     yield opened
     opened.process.kill()
     opened.process.wait()
-    os.close(opened.fd)
+    if opened.fd != -1:
+        os.close(opened.fd)
 
 
 @pytest.mark.needs("root", "overlay", "pivot_root", "cgroup-memory", "cgroup-pids")
@@ -92,3 +98,27 @@ def test_a_signal_ends_it_with_the_terminal_given_back(terminal: Terminal, how: 
 
     assert terminal.end() == 0
     assert "\x1b[?1049l" in terminal.seen, "the terminal was not given back"
+
+
+@pytest.mark.needs("root", "overlay", "pivot_root", "cgroup-memory", "cgroup-pids")
+def test_a_closed_terminal_window_ends_it_and_its_containers(terminal: Terminal) -> None:
+    terminal.wait_for("Press Enter when you have read it")
+    terminal.hang_up()
+    terminal.process.send_signal(signal.SIGHUP)  # the kernel sends it to the session's leader, which is not ours here
+
+    assert terminal.process.wait(DEADLINE) == 128 + signal.SIGHUP
+    assert eventually(lambda: not runs_left())
+
+
+def runs_left() -> list[str]:
+    """Cgroups of runs that this test's own contlab could have made."""
+    return [str(path) for path in Path("/sys/fs/cgroup").glob("**/contlab-*-tenant")]
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    end = time.monotonic() + DEADLINE
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
