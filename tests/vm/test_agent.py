@@ -18,7 +18,7 @@ from contlab.observe.sampler import Sampler, Target
 from contlab.observe.source import HostSource
 from contlab.rootfs import build, recipe
 from contlab.vm import agent as agents
-from contlab.vm import cpio, picture
+from contlab.vm import cpio, picture, wire
 from contlab.vm.agent import Agent
 from contlab.vm.picture import GuestSource, Picture
 
@@ -120,6 +120,23 @@ async def test_files_are_read_while_a_command_runs(agent):
     assert not running.done()
     assert seen.read("/proc/self/stat")
     assert (await running).output == b"done\n"
+
+
+@needs_busybox
+async def test_a_command_that_ends_in_the_middle_of_a_request_takes_nothing_of_it(agent, tmp_path):
+    """ash's read starts anew when a child's end interrupts it, so what runs must be no child of the agent's."""
+    ended = tmp_path / "ended"
+    (tmp_path / "seen").touch()
+    await agent._ask("start", "ending", f"sleep 0.2; touch {ended}")
+    request = wire.encode(agent._next_number(), "list", str(tmp_path))
+    agent._writer.write(request[:9])
+    while not ended.exists():
+        await asyncio.sleep(0.01)
+    while (await asyncio.to_thread((tmp_path / "work" / "ending" / "closed").exists)) is False:
+        await asyncio.sleep(0.01)
+    agent._writer.write(request[9:])
+    reply = await asyncio.wait_for(agent._reply(agent._number), 5)
+    assert (0, True) == (reply.status, b"./seen\0" in reply.content)
 
 
 @pytest.fixture
