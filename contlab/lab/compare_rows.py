@@ -248,6 +248,15 @@ def _rate(work: Work, measured: Measured, name: str) -> Cell | None:
     return Cell(text=f"{number(found.p50)} {work.unit}", tag=tag, value=found.p50, unit=work.unit, spread=found)
 
 
+def within(cell: Cell) -> str:
+    """The ends and the count of a cell's runs: " [1.47 s to 2.59 s, 5 runs]"; "" where it is a single figure."""
+    found = cell.spread
+    if found is None or found.runs < 2:
+        return ""
+    words = format_duration if cell.unit == "µs" else number
+    return f" [{words(found.low)} to {words(found.high)}, {found.runs} runs]"
+
+
 def number(value: float) -> str:
     """Three significant digits: 9,850,000, 87.3."""
     rounded = float(f"{value:.3g}")
