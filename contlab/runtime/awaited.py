@@ -91,6 +91,8 @@ class Awaited:
         """Nothing more will be heard."""
         for future in self._all():
             _reject(future, error)
+        for names in (self._containers, self.executions, self._groups, self.removals, self._hostnames):
+            names.clear()
 
     def _all(self) -> Iterator[asyncio.Future[Any]]:
         yield self.ready
