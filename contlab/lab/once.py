@@ -62,26 +62,26 @@ async def run_once(
         except BrokenPipeError:
             signals.put_nowait(signal.SIGPIPE)
 
-    try:
-        await runtime.start()
-        runtime.listen(partial(tell, heard))
-        streams = ("stdout", "stderr") if printed else ()
-        readers = [OutputReader(partial(tell, printed, stream), whole=True) for stream in streams if printed]
-        stdio = (0, readers[0].write_fd, readers[1].write_fd) if readers else (0, 1, 2)
+    with _terminal_kept():
         try:
-            container = await runtime.spawn(name, spec, stdio)
-        finally:
-            for reader in readers:
-                reader.child_has_it()
-        with _terminal_kept():
+            await runtime.start()
+            runtime.listen(partial(tell, heard))
+            streams = ("stdout", "stderr") if printed else ()
+            readers = [OutputReader(partial(tell, printed, stream), whole=True) for stream in streams if printed]
+            stdio = (0, readers[0].write_fd, readers[1].write_fd) if readers else (0, 1, 2)
+            try:
+                container = await runtime.spawn(name, spec, stdio)
+            finally:
+                for reader in readers:
+                    reader.child_has_it()
             status = await _until_it_ends(container, signals, notice)
-        for reader in readers:
-            reader.drain()
-            reader.close()
-        await container.close()
-        return status
-    finally:
-        await runtime.close()
+            for reader in readers:
+                reader.drain()
+                reader.close()
+            await container.close()
+            return status
+        finally:
+            await runtime.close()
 
 
 async def _until_it_ends(container: Container, signals: asyncio.Queue[int], notice: Callable[[str], None]) -> int:
@@ -95,8 +95,8 @@ async def _until_it_ends(container: Container, signals: asyncio.Queue[int], noti
             asked.cancel()
             return ended.result().status
         if asked.done() and (last := asked.result()) != signal.SIGPIPE:
-            # As a terminal does: to the group, so that Ctrl-C ends the command that a shell is running.
-            await container.signal(last, group=True)
+            # Ctrl-C as a terminal does, to the group: it ends the command that a shell is running.
+            await container.signal(last, group=last == signal.SIGINT)
             continue
         asked.cancel()
         handles = _handles(container.pid, last)
