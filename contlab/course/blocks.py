@@ -85,6 +85,8 @@ def _namespaces(fence: Fence, table: Table) -> list[str] | None:
     for word in words:
         if word not in valid:
             fence.mistakes.unknown(fence.places.line(key), f"namespace in `{key}`", str(word), Namespace)
+    if len(valid) < len(words):
+        return None  # what would follow from the missing ones is not a second mistake
     return [kind for kind in Namespace if kind not in valid] if key == "share" else valid
 
 
