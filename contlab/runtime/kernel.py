@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -42,6 +43,7 @@ class Kernel(Protocol):
     def enter(self, link: str, flags: CLONE) -> None: ...
     def sethostname(self, name: str) -> None: ...
     def setids(self, uid: int, gid: int) -> None: ...
+    def command(self, *argv: str) -> None: ...
     def prctl(self, operation: PR, argument: int = 0) -> int: ...
     def capset(self, kept: Iterable[CAP]) -> None: ...
     def capget(self) -> frozenset[CAP]: ...
@@ -187,11 +189,34 @@ class Linux:
 
     def setids(self, uid: int, gid: int) -> None:
         try:
-            os.setgroups([])
+            # Denied where a plain user mapped their gid (user_namespaces(7)): then their groups stay. For lack of a
+            # capability it can't be, or the next call is refused as well.
+            with contextlib.suppress(PermissionError):
+                os.setgroups([])
             os.setresgid(gid, gid, gid)
             os.setresuid(uid, uid, uid)
         except OSError as error:
             raise _refuse("setresuid", error, uid, gid) from None
+
+    def command(self, *argv: str) -> None:
+        """Run a setuid helper to its end; SyscallError with its own words when it refuses."""
+        said, saying = os.pipe2(os.O_CLOEXEC)
+        try:
+            pid = os.posix_spawnp(
+                argv[0], argv, {"PATH": f"{os.environ.get('PATH', '')}:/usr/bin:/bin"},
+                file_actions=((os.POSIX_SPAWN_DUP2, saying, 2),),
+            )  # fmt: skip
+        except OSError as error:
+            os.close(said)
+            raise _refuse("execve", error, argv[0]) from None
+        finally:
+            os.close(saying)
+        with open(said, encoding="utf-8", errors="replace") as stderr:
+            words = stderr.read().strip()
+        if os.waitpid(pid, 0)[1]:
+            refusal = SyscallError(argv[0], errno.EPERM, *argv[1:])
+            refusal.explanation = words.rpartition("\n")[2] or refusal.explanation
+            raise refusal
 
     def interface_up(self, name: str) -> None:
         # netdevice(7): SIOCGIFFLAGS and SIOCSIFFLAGS over struct ifreq (16-byte name, then the flags).

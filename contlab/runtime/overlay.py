@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 
@@ -9,6 +10,7 @@ import shutil
 def copy_tree(source: str, target: str) -> None:
     """Copy ``source``'s contents into the existing directory ``target``: modes, owners and links as they are.
 
+    What belongs to ids that a plain user can't give files to becomes their own.
     Device files and sockets are left out: a rootfs from a recipe has none.
     """
     with os.scandir(source) as entries:
@@ -24,6 +26,14 @@ def copy_tree(source: str, target: str) -> None:
                 shutil.copyfile(entry.path, to)
             else:
                 continue
-            os.chown(to, status.st_uid, status.st_gid, follow_symlinks=False)
+            _give(to, status)
             if not entry.is_symlink():
                 os.chmod(to, status.st_mode & 0o7777)
+
+
+def _give(path: str, status: os.stat_result) -> None:
+    try:
+        os.chown(path, status.st_uid, status.st_gid, follow_symlinks=False)
+    except OSError as refusal:
+        if refusal.errno not in (errno.EPERM, errno.EINVAL):  # not ours to give; not mapped in the user namespace
+            raise

@@ -24,7 +24,6 @@ from contlab.runtime.operation import (
     MakeDevice,
     MakeDirectory,
     MakePrivate,
-    MapIds,
     Mask,
     Mount,
     MountOverlay,
@@ -39,6 +38,8 @@ from contlab.runtime.operation import (
     UnshareTime,
     WriteFile,
 )
+from contlab.runtime.rights import ROOT, Rights
+from contlab.runtime.rootless import map_ids
 from contlab.runtime.spec import ContainerSpec, Namespace, RootMethod
 
 DEFAULT_CAPABILITIES = frozenset(
@@ -102,8 +103,8 @@ class Plan:
         return (*self.before, self.clone, *self.after, *self.inside)
 
 
-def compile_plan(spec: ContainerSpec, places: Places, cgroup: CgroupPlan, name: str) -> Plan:
-    """The plan for ``spec``; LessonError when the spec asks for what cannot be."""
+def compile_plan(spec: ContainerSpec, places: Places, cgroup: CgroupPlan, name: str, rights: Rights = ROOT) -> Plan:
+    """The plan for ``spec``, which is adapted to ``rights``; LessonError when it asks for what cannot be."""
     _refuse_contradictions(spec)
     copied = spec.root is RootMethod.CHROOT and not spec.own(Namespace.MNT)
     before = list(cgroup.make)
@@ -115,7 +116,7 @@ def compile_plan(spec: ContainerSpec, places: Places, cgroup: CgroupPlan, name: 
     clone = Clone(tuple(kind.value for kind in Namespace if spec.own(kind) and kind not in later), cgroup.born_in)
     after: list[Operation] = [JoinCgroup(directory, tree) for directory, tree in cgroup.join]
     if spec.own(Namespace.USER):
-        after.append(MapIds(spec.uid_lines, spec.gid_lines))
+        after.append(map_ids(spec, rights))
     return Plan(
         tuple(before),
         clone,
@@ -241,7 +242,7 @@ def _root(spec: ContainerSpec, places: Places, root: str) -> Iterator[Operation]
     upper, work = f"{places.scratch}/upper", f"{places.scratch}/work"
     yield MakeDirectory(upper)
     yield MakeDirectory(work)
-    yield MountOverlay(places.rootfs, upper, work, root)
+    yield MountOverlay(places.rootfs, upper, work, root, spec.own(Namespace.USER))
 
 
 def _kernel_file_systems(spec: ContainerSpec, root: str) -> Iterator[Operation]:
@@ -250,10 +251,10 @@ def _kernel_file_systems(spec: ContainerSpec, root: str) -> Iterator[Operation]:
         # proc shows a PID namespace, and a new mount of it takes rights in the one who owns that: here the host.
         yield Bind("/proc", "/proc", root=root)
     else:
-        yield Mount("proc", f"{root}/proc", hidden)
+        yield Mount("proc", f"{root}/proc", hidden, instead="/proc" if spec.own(Namespace.USER) else "")
     # A user namespace may mount sysfs only for a net namespace that it owns.
     if spec.own(Namespace.NET) or not spec.own(Namespace.USER):
-        yield Mount("sysfs", f"{root}/sys", hidden | MS.RDONLY)
+        yield Mount("sysfs", f"{root}/sys", hidden | MS.RDONLY, instead="/sys" if spec.own(Namespace.USER) else "")
 
 
 def _devices(spec: ContainerSpec, root: str) -> Iterator[Operation]:

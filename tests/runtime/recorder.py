@@ -92,6 +92,9 @@ class Recorder:
     def setids(self, uid: int, gid: int) -> None:
         self._call("setids", uid, gid)
 
+    def command(self, *argv: str) -> None:
+        self._call(argv[0], *argv[1:])
+
     def prctl(self, operation: PR, argument: int = 0) -> int:
         self._call("prctl", operation, argument)
         return 1

@@ -31,6 +31,8 @@ from contlab.runtime.operation import (
     MakeDirectory,
     MakePrivate,
     MapIds,
+    MapOwnId,
+    MapSubordinateIds,
     Mask,
     Mount,
     MountOverlay,
@@ -57,6 +59,14 @@ CALLS: list[tuple[Operation, list[str]]] = [
     (
         MapIds((IdMap(0, 1000, 5),), (IdMap(0, 0, 1), IdMap(1, 9, 2))),
         ["write(/proc/42/uid_map, 0 1000 5)", "write(/proc/42/gid_map, 0 0 1\n1 9 2)"],
+    ),
+    (
+        MapOwnId(1000, 100),
+        ["write(/proc/42/uid_map, 0 1000 1)", "write(/proc/42/setgroups, deny)", "write(/proc/42/gid_map, 0 100 1)"],
+    ),
+    (
+        MapSubordinateIds((IdMap(0, 1000, 1), IdMap(1, 100_000, 65_536)), (IdMap(0, 100, 1),)),
+        ["newuidmap(42, 0, 1000, 1, 1, 100000, 65536)", "newgidmap(42, 0, 100, 1)"],
     ),
     (MakePrivate(), ["mount(, /, , REC|PRIVATE, )"]),
     (BecomeRoot(), ["setids(0, 0)"]),
@@ -221,6 +231,62 @@ def test_where_overlay_is_refused_the_tree_is_copied_and_the_reason_told(refusal
     assert remark is not None
     assert remark.startswith("copied instead: ")
     assert "hi" == (tmp_path / "root/etc/motd").read_text()
+
+
+def test_in_a_user_namespace_overlay_keeps_its_notes_in_user_attributes() -> None:
+    kernel = Recorder()
+
+    MountOverlay("/l", "/u", "/w", "/m", user_xattr=True).run(kernel)
+
+    assert kernel.calls == ["mount(overlay, /m, overlay, 0, lowerdir=/l,upperdir=/u,workdir=/w,userxattr)"]
+
+
+def test_where_a_fresh_proc_is_refused_the_host_s_is_shown_read_only_and_that_is_told() -> None:
+    kernel = Recorder()
+    kernel.refusals["mount(proc"] = errno.EPERM
+
+    remark = Mount("proc", "/n/proc", MS.NOSUID, instead="/proc").run(kernel)
+
+    assert "refused; the host's /proc instead, read-only" == remark
+    assert [
+        "mount(proc, /n/proc, proc, NOSUID, )",
+        "mount(/proc, /n/proc, , BIND|REC, )",
+        "mount(, /n/proc, , RDONLY|NOSUID|REMOUNT|BIND, )",
+    ] == kernel.calls
+
+
+@pytest.mark.parametrize(("refusal", "instead"), [(errno.EPERM, ""), (errno.ENODEV, "/proc")])
+def test_another_refusal_of_a_mount_is_a_failure(refusal: int, instead: str) -> None:
+    kernel = Recorder()
+    kernel.refusals["mount(proc"] = refusal
+
+    with pytest.raises(SyscallError):
+        Mount("proc", "/n/proc", instead=instead).run(kernel)
+
+
+def test_where_newuidmap_refuses_only_the_own_id_is_mapped_and_that_is_told() -> None:
+    kernel = Recorder()
+    kernel.refusals["newuidmap"] = errno.EPERM
+    ranges = (IdMap(0, 1000, 1), IdMap(1, 100_000, 9))
+
+    remark = MapSubordinateIds(ranges, ranges, MapOwnId(1000, 1000)).run(kernel)
+
+    assert remark is not None
+    assert remark.startswith("only your own id instead: ")
+    assert "write(/proc/42/uid_map, 0 1000 1)" in kernel.calls
+    with pytest.raises(SyscallError):
+        MapSubordinateIds(ranges, ranges).run(kernel)
+
+
+def test_who_may_not_change_the_bounding_set_gives_up_what_they_have_and_it_is_told() -> None:
+    kernel = Recorder()
+    kernel.permitted = frozenset()
+
+    remark = BoundCapabilities(frozenset({"CAP_KILL"})).run(kernel)
+
+    assert remark is not None
+    assert remark.startswith("a plain user has none")
+    assert ["capset()"] == kernel.calls
 
 
 def test_another_refusal_of_overlay_is_a_failure() -> None:

@@ -6,6 +6,7 @@ A plan is a sequence of these. ``run`` may return a remark: something worth tell
 from contlab.runtime.operation.base import Operation
 from contlab.runtime.operation.cgroups import EnableControllers, JoinCgroup, MakeCgroup, SetLimit
 from contlab.runtime.operation.files import CopyRoot, MakeDevice, MakeDirectory, Symlink, WriteFile
+from contlab.runtime.operation.idmaps import MapOwnId, MapSubordinateIds
 from contlab.runtime.operation.mounts import Bind, MakePrivate, Mask, Mount, MountOverlay, ReadOnly, RemountRoot
 from contlab.runtime.operation.namespaces import (
     BecomeRoot,
@@ -44,6 +45,8 @@ __all__ = [
     "MakeDirectory",
     "MakePrivate",
     "MapIds",
+    "MapOwnId",
+    "MapSubordinateIds",
     "Mask",
     "Mount",
     "MountOverlay",

@@ -37,6 +37,8 @@ class Mount(Operation):
     source: str = ""
     root: str = ""
     """The new root that ``target`` is looked up in, links included."""
+    instead: str = ""
+    """The host's own, which is shown read-only where the kernel refuses a fresh one."""
 
     def describe(self) -> str:
         return f"mount {self.fs_type} on {self.root}{self.target}"
@@ -50,9 +52,19 @@ class Mount(Operation):
     def _source(self) -> str:
         return self.source or self.fs_type
 
-    def run(self, kernel: Kernel) -> None:
+    def run(self, kernel: Kernel) -> str | None:
         target = kernel.within(self.root, self.target) if self.root else self.target
-        kernel.mount(self._source(), target, self.fs_type, self.flags, self.data)
+        try:
+            kernel.mount(self._source(), target, self.fs_type, self.flags, self.data)
+        except SyscallError as refusal:
+            if not self.instead or refusal.errno != errno.EPERM:
+                raise
+            # In a user namespace proc and sysfs may be mounted only where they are to be seen uncovered already
+            # (mount_too_revealing in fs/namespace.c), and container engines cover parts of both.
+            kernel.mount(self.instead, target, "", MS.BIND | MS.REC)
+            _remount_read_only(target, kernel, self.flags)
+            return f"refused; the host's {self.instead} instead, read-only"
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,8 @@ class MountOverlay(Operation):
     upper: str
     work: str
     target: str
+    user_xattr: bool = False
+    """Its notes on files go into user.* attributes: in a user namespace trusted.* ones are refused (overlayfs.rst)."""
 
     def describe(self) -> str:
         return f"mount overlay on {self.target}: writable layer over {self.lower}"
@@ -70,7 +84,7 @@ class MountOverlay(Operation):
     def _options(self) -> str:
         # In lowerdir a colon separates layers and a backslash escapes it (overlayfs.rst).
         lower = self.lower.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
-        return f"lowerdir={lower},upperdir={self.upper},workdir={self.work}"
+        return f"lowerdir={lower},upperdir={self.upper},workdir={self.work}{',userxattr' if self.user_xattr else ''}"
 
     def shell(self) -> str:
         return f"mount -t overlay -o {quote(self._options())} overlay {quote(self.target)}"

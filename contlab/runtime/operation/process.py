@@ -63,13 +63,17 @@ class BoundCapabilities(Operation):
         kept = ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in sorted(self.kept))
         return f"setpriv --bounding-set -all{',' + kept if kept else ''} --inh-caps -all"
 
-    def run(self, kernel: Kernel) -> None:
+    def run(self, kernel: Kernel) -> str | None:
         have = kernel.capget()
         kept = {CAP[name] for name in self.kept} & have
+        if CAP.CAP_SETPCAP not in have:
+            kernel.capset(kept)
+            return "a plain user has none, and may not change the set that setuid programs are bounded by"
         for cap in CAP:
             if cap not in kept and self._in_bounding_set(kernel, cap):
                 kernel.prctl(PR.CAPBSET_DROP, cap)
         kernel.capset(kept)
+        return None
 
     @staticmethod
     def _in_bounding_set(kernel: Kernel, cap: CAP) -> bool:
