@@ -22,6 +22,7 @@ COMMANDS = {
     "run": "Play a lesson with no screen: each step, command and verdict.",
     "spawn": "Run one command in a container.",
     "vm": "Boot a real guest and run a command in it; say what is there for it.",
+    "compare": "Measure a container beside a virtual machine.",
     "doctor": "Say what this host allows, why, and what mends it.",
     "lessons": "List lessons, or check their files.",
     "replay": "Play a recording.",

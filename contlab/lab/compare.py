@@ -84,6 +84,8 @@ class Fit(msgspec.Struct, frozen=True):
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """The whole."""
 
+    complete: bool = True
+    """Nothing more is being measured; until then what is not measured yet is the model's, or missing."""
     vm: Literal["measured", "model"]
     accelerator: str
     """"kvm", "tcg" or "" when the VM is a model."""

@@ -24,7 +24,7 @@ from contlab.vm.qemu import MIB
 async def compare(
     vm: Literal["measured", "model"] = "measured", extent: Extent | None = None
 ) -> AsyncGenerator[Measuring | Comparison, None]:
-    """Tell each step before it is done, and at last the comparison. Whatever ends it, nothing is left.
+    """Tell each step, what is known by then, and at last the whole. Whatever ends it, nothing is left.
 
     A VM that can't be booted is a model, and ``Comparison.why`` says why.
     """
@@ -35,21 +35,26 @@ async def compare(
         measured.why += [
             f"the VM is a model: {p.what}. {p.fix}" for p in inventory.parts if not p.there and p.name != "kvm"
         ]
+    conditions = await asyncio.to_thread(_conditions, {part.name: part.what for part in inventory.parts})
+    sizes: Sizes | None = None
     async with contextlib.aclosing(measuring(measured, extent, with_guest)) as steps:
         async for step in steps:
+            if sizes is not None:
+                yield _made(measured, extent, conditions, sizes, complete=False)
             yield step
-    conditions = await asyncio.to_thread(_conditions, {part.name: part.what for part in inventory.parts})
-    yield await asyncio.to_thread(_made, measured, extent, conditions)
+            if sizes is None:
+                sizes = await asyncio.to_thread(_sizes, with_guest)
+    yield _made(measured, extent, conditions, sizes or Sizes(0, 0, 0), complete=True)
 
 
-def _made(measured: Measured, extent: Extent, conditions: dict[str, str]) -> Comparison:
+def _made(measured: Measured, extent: Extent, conditions: dict[str, str], sizes: Sizes, complete: bool) -> Comparison:
     host_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    sizes = _sizes(bool(measured.boots))
     parameters = model.ModelParameters(memory=MEMORY, network=False, payload=LOAD * MIB, rootfs=sizes.rootfs)
     modelled = {row.key: row for row in model.rows(parameters, host_bytes)}
     found = fits(measured, host_bytes)
     last = density(found, modelled)
     return Comparison(
+        complete=complete,
         vm="measured" if measured.boots else "model",
         accelerator=measured.accelerator,
         conditions=conditions,
