@@ -26,6 +26,7 @@ __all__ = [
     "CONTROLLERS",
     "CPU_PERIOD_US",
     "LIMITS",
+    "V1_LACKS",
     "CgroupMembership",
     "CgroupSubsystem",
     "Hierarchies",
@@ -38,6 +39,7 @@ __all__ = [
     "find_hierarchies",
     "flat_keyed",
     "freeze",
+    "io_writes",
     "limit_writes",
     "nested_keyed",
     "parse_cgroup",
@@ -131,26 +133,53 @@ class Limit:
     files: tuple[str, ...]
 
 
+_V1_IO = {
+    "rbps": "blkio.throttle.read_bps_device",
+    "wbps": "blkio.throttle.write_bps_device",
+    "riops": "blkio.throttle.read_iops_device",
+    "wiops": "blkio.throttle.write_iops_device",
+}
+"""Key of io.max -> v1's file of it."""
+
 LIMITS: dict[Version, dict[str, Limit]] = {
     Version.V1: {
         "memory": Limit("memory", ("memory.limit_in_bytes",)),
         "cpus": Limit("cpu", ("cpu.cfs_quota_us", "cpu.cfs_period_us")),
         "pids": Limit("pids", ("pids.max",)),
+        "swap": Limit("memory", ("memory.memsw.limit_in_bytes",)),
+        "cpu_weight": Limit("cpu", ("cpu.shares",)),
+        "io": Limit("io", tuple(_V1_IO.values())),
     },
     Version.V2: {
         "memory": Limit("memory", ("memory.max",)),
         "cpus": Limit("cpu", ("cpu.max",)),
         "pids": Limit("pids", ("pids.max",)),
+        "memory_high": Limit("memory", ("memory.high",)),
+        "swap": Limit("memory", ("memory.swap.max",)),
+        "cpu_weight": Limit("cpu", ("cpu.weight",)),
+        "io": Limit("io", ("io.max",)),
+        "oom_group": Limit("memory", ("memory.oom.group",)),
     },
 }
 """Version -> limit (as ``runtime.spec.Limits`` spells it) -> where it is."""
+
+V1_LACKS = {
+    "memory_high": "cgroup v1 has no memory.high: it knows no limit that slows down before the one that kills",
+    "oom_group": "cgroup v1 has no memory.oom.group: its OOM killer takes one process at a time",
+}
+"""Limit of v2 -> why v1 can't give it."""
 
 Write = tuple[str, bytes]
 """A file of the cgroup's directory and what to write into it, in one write(2)."""
 
 
 def limit_writes(version: Version, name: str, value: float | None) -> tuple[Write, ...]:
-    """What to write, in order, to set limit ``name``: bytes, processors or tasks; None lifts it."""
+    """What to write, in order, to set limit ``name``: bytes, processors, tasks, a weight of 1 to 10000 beside 100, or
+    whether OOM kills take the whole group; None lifts it. Disks' limits are ``io_writes``'."""
+    if name == "cpu_weight":
+        return (_weight(version, 100 if value is None else round(value)),)
+    if name == "oom_group":
+        return (("memory.oom.group", b"1" if value else b"0"),)
     if name == "cpus":
         quota = None if value is None else max(1000, round(value * CPU_PERIOD_US))  # the kernel's least is 1 ms
         if version is Version.V2:
@@ -162,14 +191,30 @@ def limit_writes(version: Version, name: str, value: float | None) -> tuple[Writ
     return ((file, unlimited if value is None else b"%d" % value),)
 
 
-def swap_writes(version: Version, memory: int) -> tuple[Write, ...]:
-    """What to write after a memory limit of ``memory`` bytes so that swap does not soften it.
+def _weight(version: Version, weight: int) -> Write:
+    if version is Version.V2:
+        return ("cpu.weight", b"%d" % weight)
+    # v1's even share is 1024, v2's 100; scaled so, two weights keep their ratio. The bounds are the kernel's.
+    return ("cpu.shares", b"%d" % min(max(2, round(weight * 1024 / 100)), 1 << 18))
 
-    The files are missing on a kernel without swap accounting: then there is nothing to forbid.
+
+def swap_writes(version: Version, memory: int, swap: int = 0) -> tuple[Write, ...]:
+    """What to write after a memory limit of ``memory`` bytes to allow ``swap`` more bytes: none does not soften it.
+
+    v1 limits the sum. The files are missing on a kernel without swap accounting: then there is nothing to forbid.
     """
     if version is Version.V2:
-        return (("memory.swap.max", b"0"),)
-    return (("memory.memsw.limit_in_bytes", b"%d" % memory),)
+        return (("memory.swap.max", b"%d" % swap),)
+    return (("memory.memsw.limit_in_bytes", b"%d" % (memory + swap)),)
+
+
+def io_writes(version: Version, device: str, limits: Mapping[str, int | None]) -> tuple[Write, ...]:
+    """What to write to limit the disk ``device`` ("major:minor"): ``limits`` by io.max's keys, a second each."""
+    if version is Version.V1:
+        given = {name: value for name, value in limits.items() if value is not None}
+        return tuple((_V1_IO[name], b"%s %d" % (device.encode(), value)) for name, value in given.items())
+    words = (f"{name}={'max' if limits.get(name) is None else limits[name]}" for name in _V1_IO)
+    return (("io.max", " ".join((device, *words)).encode()),)
 
 
 def read_limit(version: Version, name: str, files: Mapping[str, bytes]) -> float | None:

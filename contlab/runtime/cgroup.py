@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import math
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from contlab.errors import CgroupError, LessonError
-from contlab.linux.cgroup import (
-    LIMITS,
-    Hierarchies,
-    Hierarchy,
-    Version,
-    find_hierarchies,
-    freeze,
-    limit_writes,
-    pids_of,
-    swap_writes,
-)
-from contlab.runtime.operation import EnableControllers, MakeCgroup, Operation, SetLimit
+from contlab.errors import CgroupError
+from contlab.linux.cgroup import Hierarchies, Hierarchy, Version, find_hierarchies, freeze, pids_of
+from contlab.runtime.limits import refuse_nonsense, set_limits
+from contlab.runtime.operation import EnableControllers, MakeCgroup, Operation
 from contlab.runtime.spec import Limits
 
 GAUGES = ("memory", "cpu", "cpuacct", "pids", "freezer")
@@ -67,14 +57,18 @@ def plan_cgroup(
 
     ``for_children``: it will hold cgroups, not processes, so on v2 its controllers are passed on.
     """
-    _refuse_nonsense(limits)
+    refuse_nonsense(limits)
     make: list[Operation] = []
     directories: dict[str, str] = {}
     missing: dict[str, str] = {}
-    wanted = [c for c in GAUGES if hierarchies.of(c)]
+    wanted = [c for c in (*GAUGES, *(("io",) if limits.io else ())) if hierarchies.of(c)]
     on_v2 = tuple(c for c in wanted if _version(hierarchies, c) is Version.V2)
     if (unified := hierarchies.unified) is not None:
         base, enable = (parent[UNIFIED], ()) if UNIFIED in parent else _v2_base(unified, on_v2)
+        if for_children and hierarchies.of("io") == unified and "io" not in on_v2:
+            # For a limit that a child may ask for later; where io can't be passed on from the same place, not.
+            at, with_io = _v2_base(unified, (*on_v2, "io"))
+            on_v2, enable = ((*on_v2, "io"), with_io) if at == base else (on_v2, enable)
         if base:
             directory = f"{base}/{name}"
             if enable:
@@ -83,6 +77,8 @@ def plan_cgroup(
             if for_children and on_v2:
                 make.append(EnableControllers(directory, on_v2))
             directories = {UNIFIED: directory} | dict.fromkeys(on_v2, directory)
+            if "io" in on_v2 and UNIFIED in parent and b"io" not in _read(f"{base}/cgroup.subtree_control").split():
+                missing["io"] = f"the group's cgroup {base} does not pass on io"
         else:
             missing["cgroup"] = f"no cgroup above {unified.own} passes on {', '.join(on_v2) or 'anything'} to us"
     for controller in wanted:
@@ -97,54 +93,16 @@ def plan_cgroup(
         if directory not in directories.values():
             make.append(MakeCgroup(directory, controller))
         directories[controller] = directory
-    for limit, writes in _limits(hierarchies, limits, directories, missing):
-        controller = LIMITS[_version(hierarchies, limit)][limit].controller
-        make.extend(SetLimit(f"{directories[controller]}/{f}", v.decode(), optional) for f, v, optional in writes)
+    make.extend(set_limits(hierarchies, limits, directories, missing))
     born_in = directories.get(UNIFIED, "")
     first = {d: c for c, d in reversed(directories.items()) if d != born_in}
     join = tuple((directory, tree) for directory, tree in reversed(first.items()))
     return CgroupPlan(tuple(make), directories, born_in, join, missing)
 
 
-def _refuse_nonsense(limits: Limits) -> None:
-    for limit, least in (("memory", 4096), ("cpus", 0.01), ("pids", 1)):
-        value = getattr(limits, limit)
-        if value is not None and not (least <= value < math.inf):
-            raise LessonError(f"a {limit} limit of {value} lets nothing run", f"Give {least} or more, or leave it out.")
-
-
-def require(limits: Limits, missing: Mapping[str, str]) -> None:
-    """CgroupError when a limit was asked for that this host does not give: no limit is ignored in silence."""
-    for limit in ("memory", "cpus", "pids"):
-        if getattr(limits, limit) is not None and (reason := missing.get(limit)):
-            raise CgroupError(
-                f"the {limit} limit can't be set: {reason}",
-                "Run `contlab doctor` to see what this host's cgroups allow, or leave the limit out.",
-            )
-
-
-def _version(hierarchies: Hierarchies, name: str) -> Version:
-    tree = hierarchies.of({"cpus": "cpu"}.get(name, name))
+def _version(hierarchies: Hierarchies, controller: str) -> Version:
+    tree = hierarchies.of(controller)
     return tree.version if tree else Version.V2
-
-
-def _limits(
-    hierarchies: Hierarchies, limits: Limits, directories: Mapping[str, str], missing: dict[str, str]
-) -> Iterator[tuple[str, list[tuple[str, bytes, bool]]]]:
-    for limit in ("memory", "cpus", "pids"):
-        value = getattr(limits, limit)
-        version = _version(hierarchies, limit)
-        controller = LIMITS[version][limit].controller
-        if value is None:
-            continue
-        if controller not in directories:
-            why = f"this host has no {controller} controller (not in /proc/cgroups, or disabled at boot)"
-            missing.setdefault(limit, missing.get(controller) or missing.get("cgroup") or why)
-            continue
-        writes = [(file, text, False) for file, text in limit_writes(version, limit, value)]
-        if limit == "memory":
-            writes += [(file, text, True) for file, text in swap_writes(version, value)]
-        yield limit, writes
 
 
 def _v2_base(tree: Hierarchy, needed: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
@@ -190,6 +148,27 @@ def kill_all(directories: Mapping[str, str]) -> None:
     # A frozen process (v1) dies only once it is thawed; whoever froze it may have done so further down.
     for directory, _, _ in os.walk(freezer) if freezer else ():
         _freeze(directory, False)
+
+
+def set_frozen(directories: Mapping[str, str], frozen: bool, deadline: float = 1.0) -> bool:
+    """Stop every member, or let them go on; returns what holds after at most ``deadline`` seconds.
+
+    CgroupError where it can't be. A member that waits inside the kernel freezes when it comes back (state D).
+    """
+    unified, on_v1 = directories.get(UNIFIED, ""), directories.get("freezer", "")
+    if unified and os.path.exists(f"{unified}/cgroup.freeze"):
+        directory, version, state, words = unified, Version.V2, "cgroup.events", (b"frozen 0", b"frozen 1")
+    elif on_v1:
+        directory, version, state, words = on_v1, Version.V1, "freezer.state", (b"THAWED", b"FROZEN")
+    else:
+        raise CgroupError("it can't be frozen: it has no cgroup that freezes", "Run `contlab doctor` to see why.")
+    file, text = freeze(version, frozen)
+    if not _write(f"{directory}/{file}", text):
+        raise CgroupError(f"{directory}/{file} takes no {text.decode()}", "Run `contlab doctor` to see why.")
+    end = time.monotonic() + deadline
+    while words[frozen] not in _read(f"{directory}/{state}").split(b"\n") and time.monotonic() < end:
+        time.sleep(0.001)
+    return words[True] in _read(f"{directory}/{state}").split(b"\n")
 
 
 def _freeze(directory: str, frozen: bool) -> None:

@@ -22,6 +22,7 @@ from contlab.runtime.children import Children
 from contlab.runtime.container import Container, valid_name
 from contlab.runtime.failure import failure, in_words, never_ran
 from contlab.runtime.kernel import Linux
+from contlab.runtime.limits import require
 from contlab.runtime.loop import Loop
 from contlab.runtime.operation import Operation
 from contlab.runtime.plan import Places, Plan, compile_plan, joining
@@ -97,7 +98,7 @@ class Supervisor:
 
     def _create_group(self, name: str, limits: Limits) -> None:
         planned = cgroup.plan_cgroup(self.hierarchies, self._cgroup_name(name), limits, {}, for_children=True)
-        cgroup.require(limits, planned.missing)
+        require(limits, planned.missing)
         group = self._add(Container(name, planned))
         try:
             self._perform(name, 0, planned.make)
@@ -112,7 +113,7 @@ class Supervisor:
             raise LessonError(f"there is no group {spec.group}", "Create it first.")
         parent = self.containers[spec.group].directories if spec.group else {}
         planned = cgroup.plan_cgroup(self.hierarchies, self._cgroup_name(name), spec.limits, parent)
-        cgroup.require(spec.limits, planned.missing)
+        require(spec.limits, planned.missing)
         at = self.directory
         places = Places(request.rootfs, f"{at}/root", f"{at}/lower", f"{at}/copy-{name}")
         plan = compile_plan(spec, places, planned, name)

@@ -8,10 +8,12 @@ import pytest
 
 from contlab.linux.cgroup import (
     LIMITS,
+    V1_LACKS,
     PressureLine,
     Version,
     flat_keyed,
     freeze,
+    io_writes,
     limit_writes,
     nested_keyed,
     pids_of,
@@ -104,11 +106,9 @@ def test_a_fresh_cgroup_has_no_limits(version, name):
     [(Version.V1, (32 << 20, 0.5, 8)), (Version.V2, (32 << 20, 0.5, 16))],
 )
 def test_limits_that_were_set_read_back_alike_on_both_versions(version, expected):
-    files = [limit_files(version, "1-limits-set", name) for name in ("memory", "cpus", "pids")]
+    files = {name: limit_files(version, "1-limits-set", name) for name in ("memory", "cpus", "pids")}
 
-    assert tuple(read_limit(version, name, given) for name, given in zip(LIMITS[version], files, strict=True)) == (
-        expected
-    )
+    assert tuple(read_limit(version, name, given) for name, given in files.items()) == expected
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,16 @@ def test_limits_that_were_set_read_back_alike_on_both_versions(version, expected
         (Version.V1, "cpus", 1.5, (("cpu.cfs_period_us", b"100000"), ("cpu.cfs_quota_us", b"150000"))),
         (Version.V1, "cpus", None, (("cpu.cfs_period_us", b"100000"), ("cpu.cfs_quota_us", b"-1"))),
         (Version.V1, "pids", None, (("pids.max", b"max"),)),
+        (Version.V2, "memory_high", 1 << 20, (("memory.high", b"1048576"),)),
+        (Version.V2, "memory_high", None, (("memory.high", b"max"),)),
+        (Version.V2, "cpu_weight", 25, (("cpu.weight", b"25"),)),
+        (Version.V2, "cpu_weight", None, (("cpu.weight", b"100"),)),
+        (Version.V2, "oom_group", True, (("memory.oom.group", b"1"),)),
+        (Version.V2, "oom_group", None, (("memory.oom.group", b"0"),)),
+        (Version.V1, "cpu_weight", 100, (("cpu.shares", b"1024"),)),
+        (Version.V1, "cpu_weight", 300, (("cpu.shares", b"3072"),)),
+        (Version.V1, "cpu_weight", 1, (("cpu.shares", b"10"),)),
+        (Version.V1, "cpu_weight", 10_000, (("cpu.shares", b"102400"),)),
     ],
 )
 def test_a_limit_is_written_in_its_version_s_own_words(version, name, value, writes):
@@ -140,6 +150,27 @@ def test_what_is_written_reads_back_the_same(version, name, value):
 def test_swap_is_forbidden_by_each_version_s_own_file():
     assert swap_writes(Version.V2, 32 << 20) == (("memory.swap.max", b"0"),)
     assert swap_writes(Version.V1, 32 << 20) == (("memory.memsw.limit_in_bytes", b"33554432"),)
+
+
+def test_swap_beside_memory_is_a_limit_of_its_own_on_v2_and_part_of_the_sum_on_v1():
+    assert swap_writes(Version.V2, 32 << 20, 1 << 20) == (("memory.swap.max", b"1048576"),)
+    assert swap_writes(Version.V1, 32 << 20, 1 << 20) == (("memory.memsw.limit_in_bytes", b"34603008"),)
+
+
+def test_a_disk_s_limits_are_one_line_on_v2_and_a_file_each_on_v1():
+    limits = {"rbps": 1 << 20, "wbps": None, "riops": None, "wiops": 50}
+
+    assert io_writes(Version.V2, "8:0", limits) == (("io.max", b"8:0 rbps=1048576 wbps=max riops=max wiops=50"),)
+    assert io_writes(Version.V1, "8:0", limits) == (
+        ("blkio.throttle.read_bps_device", b"8:0 1048576"),
+        ("blkio.throttle.write_iops_device", b"8:0 50"),
+    )
+    ((_, line),) = io_writes(Version.V2, "8:0", limits)
+    assert nested_keyed("io.max", line) == {"8:0": limits}
+
+
+def test_every_limit_of_v2_has_its_place_on_v1_or_a_reason_why_not():
+    assert LIMITS[Version.V2].keys() == LIMITS[Version.V1].keys() | V1_LACKS.keys()
 
 
 def test_a_cpu_max_of_one_word_is_refused():

@@ -10,7 +10,8 @@ import pytest
 from contlab.errors import CgroupError, LessonError
 from contlab.linux.hierarchies import Hierarchies, Hierarchy, Mode, Version
 from contlab.runtime import cgroup
-from contlab.runtime.cgroup import UNIFIED, plan_cgroup, require
+from contlab.runtime.cgroup import UNIFIED, plan_cgroup
+from contlab.runtime.limits import require
 from contlab.runtime.operation import EnableControllers, MakeCgroup
 from contlab.runtime.spec import Limits
 from tests.runtime import hosts

@@ -47,8 +47,8 @@ class SetLimit(Operation):
         if self.if_present and not kernel.exists(self.file):
             return "this kernel has no such file"
         kernel.write(self.file, self.value)
-        held = kernel.read(self.file).strip()
-        return None if held == self.value else f"the kernel holds {held}"
+        held = [line for line in kernel.read(self.file).splitlines() if line.strip()]  # io.max has a line for each disk
+        return None if self.value in held else f"the kernel holds {'; '.join(held)}"
 
 
 @dataclass(frozen=True, slots=True)
