@@ -15,19 +15,18 @@ from collections.abc import Sequence
 
 from contlab.errors import ContlabError, LessonError, RuntimeFailure
 from contlab.linux.errno import SyscallError
-from contlab.linux.flags import CLONE, PR
+from contlab.linux.flags import PR
 from contlab.linux.syscalls import prctl, set_name
 from contlab.runtime import cgroup, protocol, stage, sweep
+from contlab.runtime.births import Births
 from contlab.runtime.children import Children
 from contlab.runtime.container import Container, valid_name
 from contlab.runtime.failure import failure, in_words, never_ran
-from contlab.runtime.kernel import Linux
 from contlab.runtime.limits import require
 from contlab.runtime.loop import Loop
-from contlab.runtime.operation import Operation
-from contlab.runtime.plan import Places, Plan, compile_plan, joining
+from contlab.runtime.plan import Places, compile_plan, joining
 from contlab.runtime.process import Process, Status
-from contlab.runtime.spec import ContainerSpec, Limits, Namespace, RootMethod
+from contlab.runtime.spec import Limits
 from contlab.runtime.voice import Voice
 
 
@@ -39,6 +38,7 @@ class Supervisor:
         self.loop = Loop()
         self.voice = Voice(control, f"{directory}/root/root", self.loop.stop)
         self.children = Children(self.loop, self)
+        self.births = Births(self.voice, self.children, control)
         self.run_id = run
         self.directory = directory
         self.hierarchies = cgroup.read_hierarchies()
@@ -101,7 +101,7 @@ class Supervisor:
         require(limits, planned.missing)
         group = self._add(Container(name, planned))
         try:
-            self._perform(name, 0, planned.make)
+            self.births.perform(name, 0, planned.make)
         except BaseException:
             self._discard(group)
             raise
@@ -122,7 +122,7 @@ class Supervisor:
         container.copy = places.copy if plan.root == places.copy else ""
         process = Process(name, plan.operations, request.requested_at, None)
         try:
-            self._give_birth(process, plan, fds, request.keep)
+            self.births.give(process, plan, fds, request.keep)
         except BaseException:
             self.children.abandon(process)
             self._discard(container)
@@ -138,7 +138,7 @@ class Supervisor:
         operations = tuple(joining(container.spec, request.command, request.environment))
         process = Process(name, operations, request.requested_at, request.exec_id)
         try:
-            self._send_in(process, container.spec, container.directories, first.pid, fds)
+            self.births.send_in(process, container.spec, container.directories, first.pid, fds)
         except SyscallError as refusal:
             self.children.abandon(process)
             raise failure(stage.Report(-1, 0.0, refusal.errno or 0, str(refusal)), None) from None
@@ -174,54 +174,6 @@ class Supervisor:
             raise RuntimeFailure(f"there is a {container.name} already", "Close it first, or give another name.")
         self.containers[container.name] = container
         return container
-
-    def _perform(self, container: str, first: int, operations: Sequence[Operation], pid: int = 0) -> None:
-        """The host's half of a plan, in order; ContlabError at the first refusal."""
-        kernel = Linux(pid)
-        for index, operation in enumerate(operations, first):
-            report = stage.timed(index, operation, kernel)
-            self.voice.operation(container, operation, report)
-            if report.errno:
-                raise failure(report, operation)
-
-    def _give_birth(self, process: Process, plan: Plan, fds: list[int], keep: tuple[int, ...]) -> None:
-        self._perform(process.container, 0, plan.before)
-        place = len(plan.before)
-        inner = place + 1 + len(plan.after)
-        try:
-            go, took = self.children.fork(
-                process, plan.clone.flags, plan.clone.into_cgroup, fds, (self.control.fileno(),),
-                lambda pipes: stage.run(inner, plan.inside, pipes, keep),
-            )  # fmt: skip
-        except SyscallError as refusal:
-            report = stage.Report(place, 0.0, refusal.errno or 0, str(refusal))
-            self.voice.operation(process.container, plan.clone, report)
-            raise failure(report, plan.clone) from None
-        try:
-            self.voice.operation(process.container, plan.clone, stage.Report(place, took))
-            self._perform(process.container, place + 1, plan.after, process.pid)
-            _go(go)
-        finally:
-            os.close(go)
-
-    def _send_in(
-        self, process: Process, spec: ContainerSpec, cgroups: dict[str, str], first: int, fds: list[int]
-    ) -> None:
-        """Another process for a running container: into its cgroup from here, into its namespaces by itself."""
-        kinds = [kind.value for kind in Namespace if spec.own(kind)]
-        chroot = spec.root is RootMethod.CHROOT
-        unified = cgroups.get(cgroup.UNIFIED, "")
-        process.successor_awaited = Namespace.PID in kinds
-        go, _ = self.children.fork(
-            process, CLONE(0), unified, fds, (self.control.fileno(),),
-            lambda pipes: stage.join(first, kinds, chroot, process.operations, pipes),
-        )  # fmt: skip
-        try:
-            for directory in {d for key, d in cgroups.items() if key and d != unified}:
-                Linux().write(f"{directory}/cgroup.procs", str(process.pid))
-            _go(go)
-        finally:
-            os.close(go)
 
     # --- what the children do ---------------------------------------------------------------------------------------
 
@@ -271,12 +223,6 @@ class Supervisor:
                 self._discard(container)
         if not self.containers:
             sweep.release(self.directory)
-
-
-def _go(go: int) -> None:
-    """The supervisor's half is done. A child that is dead by now is heard of through its pidfd."""
-    with contextlib.suppress(BrokenPipeError):
-        os.write(go, b"g")
 
 
 def main(argv: Sequence[str] = sys.argv) -> None:
