@@ -36,7 +36,7 @@ class Awaited:
 
     def give_up(self, container: Container) -> None:
         """It was not even asked for."""
-        self._containers.pop(container.name)
+        self._containers.pop(container.name, None)
 
     def group(self, name: str) -> asyncio.Future[events.GroupReady]:
         """A group that is made; RuntimeFailure when its name is taken."""
