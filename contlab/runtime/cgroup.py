@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from contlab.errors import CgroupError
-from contlab.linux.cgroup import Hierarchies, Hierarchy, Version, find_hierarchies, freeze, pids_of
+from contlab.linux.cgroup import Hierarchies, Version, find_hierarchies, freeze, pids_of
+from contlab.runtime.delegation import Base, find_base
 from contlab.runtime.limits import refuse_nonsense, set_limits
 from contlab.runtime.operation import EnableControllers, MakeCgroup, Operation
 from contlab.runtime.spec import Limits
@@ -64,21 +65,25 @@ def plan_cgroup(
     wanted = [c for c in (*GAUGES, *(("io",) if limits.io else ())) if hierarchies.of(c)]
     on_v2 = tuple(c for c in wanted if _version(hierarchies, c) is Version.V2)
     if (unified := hierarchies.unified) is not None:
-        base, enable = (parent[UNIFIED], ()) if UNIFIED in parent else _v2_base(unified, on_v2)
+        if UNIFIED in parent:
+            at = Base(parent[UNIFIED], lacking=tuple(c for c in on_v2 if c not in parent))
+        else:
+            at = find_base(unified, on_v2)
         if for_children and hierarchies.of("io") == unified and "io" not in on_v2:
             # For a limit that a child may ask for later; where io can't be passed on from the same place, not.
-            at, with_io = _v2_base(unified, (*on_v2, "io"))
-            on_v2, enable = ((*on_v2, "io"), with_io) if at == base else (on_v2, enable)
-        if base:
-            directory = f"{base}/{name}"
-            if enable:
-                make.append(EnableControllers(base, enable))
+            with_io = find_base(unified, (*on_v2, "io"))
+            if (with_io.directory, with_io.lacking) == (at.directory, at.lacking):
+                on_v2, at = (*on_v2, "io"), with_io
+        if at.directory:
+            directory = f"{at.directory}/{name}"
+            missing |= dict.fromkeys(at.lacking, at.why)
+            on_v2 = tuple(c for c in on_v2 if c not in at.lacking)
+            if at.enable:
+                make.append(EnableControllers(at.directory, at.enable))
             make.append(MakeCgroup(directory, "v2"))
             if for_children and on_v2:
                 make.append(EnableControllers(directory, on_v2))
             directories = {UNIFIED: directory} | dict.fromkeys(on_v2, directory)
-            if "io" in on_v2 and UNIFIED in parent and b"io" not in _read(f"{base}/cgroup.subtree_control").split():
-                missing["io"] = f"the group's cgroup {base} does not pass on io"
         else:
             missing["cgroup"] = f"no cgroup above {unified.own} passes on {', '.join(on_v2) or 'anything'} to us"
     for controller in wanted:
@@ -103,25 +108,6 @@ def plan_cgroup(
 def _version(hierarchies: Hierarchies, controller: str) -> Version:
     tree = hierarchies.of(controller)
     return tree.version if tree else Version.V2
-
-
-def _v2_base(tree: Hierarchy, needed: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """The nearest directory, from our own cgroup up, whose children can have the controllers; what to enable there.
-
-    "No internal processes": a cgroup that holds processes can't pass on controllers, save the true root, which is
-    the one without cgroup.type.
-    """
-    directory = tree.own
-    while True:
-        available = set(_read(f"{directory}/cgroup.controllers").decode().split())
-        enabled = set(_read(f"{directory}/cgroup.subtree_control").decode().split())
-        enable = tuple(c for c in needed if c not in enabled)
-        free = not os.path.exists(f"{directory}/cgroup.type") or not _read(f"{directory}/cgroup.procs").strip()
-        if os.access(directory, os.W_OK) and set(needed) <= available and (not enable or free):
-            return directory, enable
-        if directory == tree.mount_point or len(directory) <= 1:
-            return "", ()
-        directory = os.path.dirname(directory)
 
 
 def members(directories: Mapping[str, str]) -> set[int]:

@@ -42,13 +42,16 @@ def refuse_nonsense(limits: Limits) -> None:
             raise LessonError(f"an io limit of {io.device} lets nothing through", "Give rbps, wbps, riops or wiops.")
 
 
-def require(limits: Limits, missing: Mapping[str, str]) -> None:
-    """CgroupError when a hard limit was asked for that this host does not give: none is ignored in silence."""
+def require(limits: Limits, missing: Mapping[str, str], fix: str = "") -> None:
+    """CgroupError when a hard limit was asked for that this host does not give: none is ignored in silence.
+
+    ``fix``: the command that mends it, where one is known.
+    """
     for limit in HARD:
         if _asked(limits, limit) and (reason := missing.get(limit)):
             raise CgroupError(
                 f"the {limit} limit can't be set: {reason}",
-                "Run `contlab doctor` to see what this host's cgroups allow, or leave the limit out.",
+                fix or "Run `contlab doctor` to see what this host's cgroups allow, or leave the limit out.",
             )
 
 

@@ -100,7 +100,7 @@ def test_a_delegated_cgroup_without_io_makes_a_group_all_the_same_and_a_child_s_
 
     planned = plan_cgroup(with_io(host, tmp_path), "box", Limits(io=(DISK,)), group.directories)
 
-    with pytest.raises(CgroupError, match=r"the io limit can't be set: the group's cgroup .* does not pass on io"):
+    with pytest.raises(CgroupError, match=r"the io limit can't be set: the cgroup .*/group does not pass on io"):
         limits.require(Limits(io=(DISK,)), planned.missing)
 
 
