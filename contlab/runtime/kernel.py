@@ -11,11 +11,14 @@ import struct
 from collections.abc import Iterable
 from functools import reduce
 from operator import or_
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from contlab.linux import syscalls
 from contlab.linux.errno import SyscallError
 from contlab.linux.flags import CAP, CLONE, MNT, MS, PR
+
+if TYPE_CHECKING:
+    from contlab.runtime.wiring import Wiring
 
 
 class Kernel(Protocol):
@@ -48,6 +51,10 @@ class Kernel(Protocol):
     def capset(self, kept: Iterable[CAP]) -> None: ...
     def capget(self) -> frozenset[CAP]: ...
     def interface_up(self, name: str) -> None: ...
+    def set_address(self, interface: str, address: str, prefix_length: int) -> None: ...
+    def add_switch(self) -> None: ...
+    def add_bridge(self, name: str) -> None: ...
+    def add_cable(self, port: str, bridge: str, interface: str) -> None: ...
     def execve(self, path: str, argv: tuple[str, ...], environment: dict[str, str]) -> None: ...
 
 
@@ -62,8 +69,10 @@ def _refuse(call: str, error: OSError, *arguments: object) -> SyscallError:
 class Linux:
     """The kernel under us."""
 
-    def __init__(self, pid: int = 0) -> None:
+    def __init__(self, pid: int = 0, wiring: Wiring | None = None) -> None:
+        """``wiring``: the run's networks, which only the supervisor has."""
         self.pid = pid
+        self._wiring = wiring
 
     mount = staticmethod(syscalls.mount)
     umount2 = staticmethod(syscalls.umount2)
@@ -217,6 +226,34 @@ class Linux:
             refusal = SyscallError(argv[0], errno.EPERM, *argv[1:])
             refusal.explanation = words.rpartition("\n")[2] or refusal.explanation
             raise refusal
+
+    def add_switch(self) -> None:
+        self._networks.make_switch()
+
+    def add_bridge(self, name: str) -> None:
+        self._networks.add_bridge(name)
+
+    def add_cable(self, port: str, bridge: str, interface: str) -> None:
+        self._networks.add_cable(port, bridge, interface, self.pid)
+
+    @property
+    def _networks(self) -> Wiring:
+        assert self._wiring is not None, "networks are the supervisor's"
+        return self._wiring
+
+    def set_address(self, interface: str, address: str, prefix_length: int) -> None:
+        # netdevice(7): SIOCSIFADDR, SIOCSIFNETMASK over struct ifreq (16-byte name, then a struct sockaddr_in).
+        mask = (0xFFFF_FFFF << (32 - prefix_length) & 0xFFFF_FFFF).to_bytes(4, "big")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+            for call, name, value in (
+                (0x8916, "SIOCSIFADDR", socket.inet_aton(address)),
+                (0x891C, "SIOCSIFNETMASK", mask),
+            ):
+                try:
+                    request = struct.pack("16sHH4s16x", interface.encode(), socket.AF_INET, 0, value)
+                    fcntl.ioctl(sock, call, request)
+                except OSError as error:
+                    raise _refuse("ioctl", error, name, interface, address) from None
 
     def interface_up(self, name: str) -> None:
         # netdevice(7): SIOCGIFFLAGS and SIOCSIFFLAGS over struct ifreq (16-byte name, then the flags).

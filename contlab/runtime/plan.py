@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from contlab.errors import LessonError
-from contlab.linux.flags import CAP, MS
-from contlab.runtime import ids
+from contlab.linux.flags import MS
+from contlab.runtime import wiring
 from contlab.runtime.cgroup import CgroupPlan
+from contlab.runtime.contradiction import refuse_contradictions
 from contlab.runtime.operation import (
     BecomeRoot,
     BecomeUser,
@@ -41,6 +41,7 @@ from contlab.runtime.operation import (
 from contlab.runtime.rights import ROOT, Rights
 from contlab.runtime.rootless import map_ids
 from contlab.runtime.spec import ContainerSpec, Namespace, RootMethod
+from contlab.runtime.wiring import Cable
 
 DEFAULT_CAPABILITIES = frozenset(
     {
@@ -103,11 +104,23 @@ class Plan:
         return (*self.before, self.clone, *self.after, *self.inside)
 
 
-def compile_plan(spec: ContainerSpec, places: Places, cgroup: CgroupPlan, name: str, rights: Rights = ROOT) -> Plan:
-    """The plan for ``spec``, which is adapted to ``rights``; LessonError when it asks for what cannot be."""
-    _refuse_contradictions(spec)
+def compile_plan(
+    spec: ContainerSpec,
+    places: Places,
+    cgroup: CgroupPlan,
+    name: str,
+    rights: Rights = ROOT,
+    cable: Cable | None = None,
+) -> Plan:
+    """The plan for ``spec``, which is adapted to ``rights``; LessonError when it asks for what cannot be.
+
+    ``cable``: how it is plugged into its network; None when it joins none.
+    """
+    refuse_contradictions(spec)
+    if cable:
+        spec = wiring.with_names(spec, cable)
     copied = spec.root is RootMethod.CHROOT and not spec.own(Namespace.MNT)
-    before = list(cgroup.make)
+    before = [*cgroup.make, *(wiring.before(cable) if cable else ())]
     if copied:
         before.append(CopyRoot(places.rootfs, places.copy))
     # Cgroup: cloned together with it, the namespace would have the supervisor's cgroup as its root, for the
@@ -117,56 +130,18 @@ def compile_plan(spec: ContainerSpec, places: Places, cgroup: CgroupPlan, name: 
     after: list[Operation] = [JoinCgroup(directory, tree) for directory, tree in cgroup.join]
     if spec.own(Namespace.USER):
         after.append(map_ids(spec, rights))
+    if cable:
+        after.append(wiring.after(cable))
     return Plan(
         tuple(before),
         clone,
         tuple(after),
-        tuple(_inside(spec, places, name)),
+        tuple(_inside(spec, places, name, cable)),
         places.copy if copied else "" if spec.root is RootMethod.HOST else places.rootfs,
     )
 
 
-def _refuse_contradictions(spec: ContainerSpec) -> None:
-    own_mounts = spec.own(Namespace.MNT)
-    if spec.own(Namespace.USER):
-        ids.refuse_nonsense(spec.uid_lines)
-        ids.refuse_nonsense(spec.gid_lines)
-    if spec.time_offsets and not spec.own(Namespace.TIME):
-        raise LessonError(
-            "clock offsets without its own time namespace would set the host's clocks",
-            "Give it its own time namespace, or leave time_offsets out.",
-        )
-    if not spec.command:
-        raise LessonError("the container has no command", 'Give it one, e.g. command = ["/bin/sh"].')
-    if spec.root is RootMethod.PIVOT_ROOT and not own_mounts:
-        raise LessonError(
-            "pivot_root with the host's mount namespace would swap the root of the whole host",
-            "Give it its own mnt namespace, or use chroot.",
-        )
-    if not own_mounts and (spec.binds or spec.tmpfs or spec.read_only):
-        raise LessonError(
-            "binds, tmpfs and read_only need mounts, and with the host's mount namespace they would be the host's",
-            "Give it its own mnt namespace.",
-        )
-    if spec.files and spec.root is RootMethod.HOST:
-        raise LessonError("files written into the host's root would be the host's", "Give it a root of its own.")
-    if spec.hostname and not spec.own(Namespace.UTS):
-        raise LessonError(
-            "a hostname without its own uts namespace would be the host's new name",
-            "Give it its own uts namespace, or leave hostname out.",
-        )
-    for path in (spec.workdir, *spec.files, *(bind.target for bind in spec.binds), *(t.target for t in spec.tmpfs)):
-        if not path.startswith("/") or ".." in path.split("/"):
-            raise LessonError(f"the path {path!r} is not one inside", 'Begin it with "/", and leave ".." out.')
-    texts = (*spec.command, *map("=".join, spec.environment.items()), spec.hostname or "", *spec.files, spec.workdir)
-    if any("\0" in text for text in texts):
-        raise LessonError("a NUL byte ends every text that the kernel takes", "Leave it out.")
-    for kept in spec.capabilities or ():
-        if kept not in CAP.__members__:
-            raise LessonError(f"{kept} is not a capability", "See capabilities(7) for their names, e.g. CAP_KILL.")
-
-
-def _inside(spec: ContainerSpec, places: Places, name: str) -> Iterator[Operation]:
+def _inside(spec: ContainerSpec, places: Places, name: str, cable: Cable | None) -> Iterator[Operation]:
     if spec.own(Namespace.MNT):
         # First of all: until then a mount made here may still show up on the host.
         yield MakePrivate()
@@ -194,6 +169,8 @@ def _inside(spec: ContainerSpec, places: Places, name: str) -> Iterator[Operatio
         yield SetHostname(spec.hostname or name)
     if spec.own(Namespace.NET):
         yield LoopbackUp()
+    if cable:
+        yield from wiring.inside(cable)
     yield ChangeDirectory(spec.workdir)
     yield from _privileges(spec)
     yield Execute(spec.command, tuple((ENVIRONMENT | spec.environment).items()))
@@ -209,7 +186,9 @@ def joining(spec: ContainerSpec, command: tuple[str, ...], environment: Mapping[
 def _privileges(spec: ContainerSpec) -> Iterator[Operation]:
     """The last steps before exec, once nothing else needs the capabilities."""
     if not spec.all_capabilities:
-        kept = DEFAULT_CAPABILITIES if spec.capabilities is None else spec.capabilities
+        kept = spec.capabilities
+        if kept is None:  # ping(8) takes a raw socket, and these reach no further than the own network
+            kept = DEFAULT_CAPABILITIES | ({"CAP_NET_RAW"} if spec.joins else set())
         # A change of ids takes these two, and takes all away.
         yield BoundCapabilities(kept if spec.user is None else kept | {"CAP_SETUID", "CAP_SETGID"})
     if spec.user is not None:

@@ -108,6 +108,18 @@ class Recorder:
     def interface_up(self, name: str) -> None:
         self._call("interface_up", name)
 
+    def set_address(self, interface: str, address: str, prefix_length: int) -> None:
+        self._call("set_address", interface, address, prefix_length)
+
+    def add_switch(self) -> None:
+        self._call("add_switch")
+
+    def add_bridge(self, name: str) -> None:
+        self._call("add_bridge", name)
+
+    def add_cable(self, port: str, bridge: str, interface: str) -> None:
+        self._call("add_cable", port, bridge, interface)
+
     def execve(self, path: str, argv: tuple[str, ...], environment: dict[str, str]) -> None:
         self._call("execve", path, *argv)
 
