@@ -233,6 +233,8 @@ async def test_app_and_supervisor_killed_at_once_are_cleared_away_by_the_next_st
 
     app.kill_with_supervisor(run)
 
+    if kind == "default":  # the kernel kills it: PR_SET_PDEATHSIG, and then all of its PID namespace
+        await until(lambda: not marked(mark))
     async with Runtime() as runtime:
         assert cgroups
         assert {f"cgroup {path}" for path in cgroups} <= set(runtime.swept.removed)

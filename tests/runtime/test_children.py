@@ -7,6 +7,7 @@ import os
 import pytest
 
 from contlab.runtime import stage
+from contlab.runtime.children import Children
 from contlab.runtime.loop import Loop
 from contlab.runtime.operation import ChangeDirectory, Execute, MakePrivate
 from contlab.runtime.process import Process
@@ -70,6 +71,32 @@ def test_a_refused_exec_is_no_success(child: Child) -> None:
     child.process.reports()
     assert not child.process.completed
     assert stage.Report(2, 3, 2, "no such command") == child.process.failure
+
+
+class Deaf:
+    """A listener that nothing is told."""
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(f"{name} was called")
+
+
+def test_no_unknown_child_is_reaped_while_a_successor_is_awaited_for_it_may_be_the_one(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = Loop()
+    children = Children(loop, Deaf())  # type: ignore[arg-type]
+    children._living[7] = child.process
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr(os, "waitid", lambda *arguments: asked.append(arguments))
+
+    child.process.successor_awaited = True
+    children.reap_strays()
+    assert [] == asked
+
+    child.process.successor_awaited = False
+    children.reap_strays()
+    assert 1 == len(asked)
+    os.close(loop.fd)
 
 
 def test_the_loop_calls_no_handler_that_an_earlier_one_of_its_round_made_meaningless() -> None:
