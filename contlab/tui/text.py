@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from textual.content import Content
 
 _ESCAPE = 0x1B
@@ -36,6 +38,11 @@ def _picture(letter: str) -> str:
 def safe(text: str, style: str = "") -> Content:
     """Kernel or program text as ``Content``: ``[kthreadd] [/] x`` is drawn as it is."""
     return Content.styled(visible(text), style) if style else Content(visible(text))
+
+
+def script(command: str) -> list[str]:
+    """A shell command's lines, without the indentation that all of them share."""
+    return textwrap.dedent(command).strip("\n").splitlines()
 
 
 def cell(value: str | Content, width: int, style: str = "", *, right: bool = False) -> Content:

@@ -25,6 +25,7 @@ from contlab.tui.messages import EventArrived, LabEnded, OutputArrived, Snapshot
 from contlab.tui.player import Activity, Player
 from contlab.tui.screens.error import ErrorScreen
 from contlab.tui.scrollback import Scrollback
+from contlab.tui.text import script
 from contlab.tui.view import NOTHING, StepView, view_of
 
 _SLICE = 0.008
@@ -136,7 +137,7 @@ class PlayScreen(Screen[None]):
         """Run the command that is next."""
         if (run := self.view.next_run) is not None and self._play(self.player.run()):
             self.scrollback.begin_line()
-            self.scrollback.write(f"$ {' '.join(run.command.split())}\n")
+            self.scrollback.write("$ " + "\n  ".join(script(run.command)) + "\n")
             self.post_message(OutputArrived())
 
     def action_predict(self, choice: int) -> None:

@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 from contlab.course.session import Phase
 from contlab.tui.player import Activity
-from contlab.tui.text import safe
+from contlab.tui.text import safe, script
 from contlab.tui.view import NOTHING, StepView
 from contlab.tui.widgets.choices import Choices
 
@@ -135,5 +135,9 @@ def _turn(view: StepView) -> tuple[str, Content, str]:
 def _command(view: StepView) -> Content:
     if (run := view.next_run) is None:
         return Content("")
-    command = Content.assemble(("$ ", "$foreground-muted"), safe(" ".join(run.command.split()), "bold"))
-    return Content.assemble(command, "\n", safe(run.why, "$foreground-muted")) if run.why else command
+    marks = ("$ ", *("  " for _ in script(run.command)[1:]))
+    lines = [
+        Content.assemble((mark, "$foreground-muted"), safe(line, "bold"))
+        for mark, line in zip(marks, script(run.command), strict=True)
+    ]
+    return Content("\n").join([*lines, safe(run.why, "$foreground-muted")] if run.why else lines)

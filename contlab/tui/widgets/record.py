@@ -12,7 +12,7 @@ from contlab.course.facts import RunResult, claim
 from contlab.course.lesson import Hint, Run
 from contlab.course.session import Judgement, Prediction
 from contlab.tui.sentences import signal_name
-from contlab.tui.text import hang, safe
+from contlab.tui.text import hang, safe, script
 from contlab.tui.units import duration
 from contlab.tui.view import NOTHING, StepView
 
@@ -110,13 +110,17 @@ def _ran(run: Run, result: RunResult, width: int) -> list[Content]:
         ended, style = f"killed by {signal_name(result.signal)}", "$warning"
     else:
         ended, style = f"exit {result.exit_code}", "$success" if result.exit_code == 0 else "$warning"
+    *before, last = (safe(line) for line in script(run.command))
     said = Content.assemble(
-        safe(" ".join(run.command.split())),
+        last,
         ("  → ", "$foreground-muted"),
         (ended, style),
         (f", {duration(result.seconds * 1e6)}", "$foreground-muted"),
     )
-    return hang(Content.styled("$ ", "$foreground-muted"), said, width)
+    shown: list[Content] = []
+    for line in (*before, said):
+        shown += hang(Content.styled("  " if shown else "$ ", "$foreground-muted"), line, width)
+    return shown
 
 
 def _judged(judgement: Judgement, width: int) -> Iterator[Content]:
