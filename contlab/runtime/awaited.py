@@ -25,7 +25,7 @@ class Awaited:
         """By name, from the request on."""
         self._containers: dict[str, Container] = {}
         self._groups: dict[str, asyncio.Future[events.GroupReady]] = {}
-        self._hostnames: dict[str, list[asyncio.Future[events.HostnameIs]]] = {}
+        self._answers: dict[tuple[type[events.Event], str], list[asyncio.Future[Any]]] = {}
 
     # --- beginnings -------------------------------------------------------------------------------------------------
 
@@ -49,10 +49,10 @@ class Awaited:
         self.removals[name] = future = self._loop.create_future()
         return future
 
-    def hostname(self, container: str) -> asyncio.Future[events.HostnameIs]:
-        """An answer; they come in the order of the questions."""
-        future: asyncio.Future[events.HostnameIs] = self._loop.create_future()
-        self._hostnames.setdefault(container, []).append(future)
+    def answer(self, kind: type[EventT], container: str) -> asyncio.Future[EventT]:
+        """An answer; those of one kind come in the order of the questions."""
+        future: asyncio.Future[EventT] = self._loop.create_future()
+        self._answers.setdefault((kind, container), []).append(future)
         return future
 
     def _refuse_taken(self, name: str) -> None:
@@ -78,8 +78,8 @@ class Awaited:
                 _resolve(self.executions.pop(event.exec_id).exited, event)
             case events.Exited() if container and not isinstance(event, events.ExecExited):
                 _resolve(container.exited, event)
-            case events.HostnameIs():
-                _resolve(self._hostnames[name].pop(0), event)
+            case events.HostnameIs() | events.FrozenIs() | events.LinkIs():
+                _resolve(self._answers[type(event), name].pop(0), event)
             case events.Removed():
                 self._removed(event)
             case events.Failed():
@@ -91,7 +91,7 @@ class Awaited:
         """Nothing more will be heard."""
         for future in self._all():
             _reject(future, error)
-        for names in (self._containers, self.executions, self._groups, self.removals, self._hostnames):
+        for names in (self._containers, self.executions, self._groups, self.removals, self._answers):
             names.clear()
 
     def _all(self) -> Iterator[asyncio.Future[Any]]:
@@ -102,7 +102,7 @@ class Awaited:
             yield from (execution.started, execution.exited)
         yield from self._groups.values()
         yield from self.removals.values()
-        for questions in self._hostnames.values():
+        for questions in self._answers.values():
             yield from questions
 
     def _removed(self, event: events.Removed) -> None:

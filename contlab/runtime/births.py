@@ -18,20 +18,22 @@ from contlab.runtime.plan import Plan
 from contlab.runtime.process import Process
 from contlab.runtime.spec import ContainerSpec, Namespace, RootMethod
 from contlab.runtime.voice import Voice
+from contlab.runtime.wiring import Wiring
 
 
 class Births:
     """The host's half of plans, and the forks."""
 
-    def __init__(self, voice: Voice, children: Children, control: socket.socket) -> None:
+    def __init__(self, voice: Voice, children: Children, control: socket.socket, wiring: Wiring) -> None:
         """``control``: the supervisor's own socket, which no child must keep."""
         self._voice = voice
         self._children = children
         self._control = control
+        self._wiring = wiring
 
     def perform(self, container: str, first: int, operations: Sequence[Operation], pid: int = 0) -> None:
         """The host's half of a plan, in order; ContlabError at the first refusal."""
-        kernel = Linux(pid)
+        kernel = Linux(pid, self._wiring)
         for index, operation in enumerate(operations, first):
             report = stage.timed(index, operation, kernel)
             self._voice.operation(container, operation, report)

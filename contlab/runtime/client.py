@@ -180,7 +180,24 @@ class Runtime:
     async def hostname(self, container: str) -> str | None:
         """What the container's uts namespace says now; None when it is gone or can't be entered."""
         self.send(protocol.AskHostname(container=container))
-        return (await self._awaited.hostname(container)).hostname
+        return (await self._awaited.answer(events.HostnameIs, container)).hostname
+
+    async def freeze(self, name: str) -> None:
+        """Stop every process of a container (or a group) where it is; RuntimeFailure when it can't be."""
+        await self._set_frozen(name, True)
+
+    async def thaw(self, name: str) -> None:
+        """Let them go on."""
+        await self._set_frozen(name, False)
+
+    async def _set_frozen(self, name: str, frozen: bool) -> None:
+        self.send(protocol.Freeze(container=name, frozen=frozen))
+        _refused(await self._awaited.answer(events.FrozenIs, name))
+
+    async def link(self, name: str, up: bool) -> None:
+        """Plug a container's network cable in, or (``up`` false) pull it out; RuntimeFailure when it has none."""
+        self.send(protocol.SetLink(container=name, up=up))
+        _refused(await self._awaited.answer(events.LinkIs, name))
 
     def send(self, request: protocol.AnyRequest, fds: Sequence[int] = ()) -> None:
         """Send one request; RuntimeFailure when the supervisor is gone."""
@@ -218,6 +235,11 @@ class Runtime:
         )
         self._awaited.fail_all(self._lost)
         self.swept = await asyncio.to_thread(sweep.sweep, self._root)
+
+
+def _refused(answer: events.FrozenIs | events.LinkIs) -> None:
+    if answer.message:
+        raise RuntimeFailure(answer.message, answer.hint)
 
 
 def rootfs_of(spec: ContainerSpec) -> str:

@@ -29,6 +29,8 @@ class Container:
         """Its root directory, when that is a place on the host."""
         self.copy = ""
         """The copied root to remove with it; "" when there is none."""
+        self.peers: dict[str, str] = {}
+        """Interface inside -> where the other end of its cable is."""
         self.closing = False
         """It is being taken away; its processes' ends lead to nothing further."""
         self.oom_kills = 0

@@ -75,6 +75,8 @@ class Started(Event, frozen=True, kw_only=True, tag="started"):
     """What was asked for but this host lacks: limit -> reason, in words."""
     root: str = ""
     """The root file system's directory on the host ("" when it keeps the host's)."""
+    peers: dict[str, str] = {}
+    """Interface inside -> where the other end of its cable is, in words: /proc does not tell."""
 
 
 class ExecStarted(Event, frozen=True, kw_only=True, tag="exec_started"):
@@ -139,8 +141,37 @@ class HostnameIs(Event, frozen=True, kw_only=True, tag="hostname"):
     """None: it is gone, or its namespace can't be entered."""
 
 
+class FrozenIs(Event, frozen=True, kw_only=True, tag="frozen"):
+    """Whether its processes are stopped, as was asked for."""
+
+    frozen: bool
+    message: str = ""
+    """Empty, or why it is not as it was asked for."""
+    hint: str = ""
+
+
+class LinkIs(Event, frozen=True, kw_only=True, tag="link"):
+    """Whether its network cable is plugged in, as was asked for."""
+
+    up: bool
+    message: str = ""
+    """Empty, or why it is not as it was asked for."""
+    hint: str = ""
+
+
 AnyEvent = (
-    HostnameIs | Ready | OperationDone | Started | ExecStarted | Exited | ExecExited | Failed | Removed | GroupReady
+    FrozenIs
+    | LinkIs
+    | HostnameIs
+    | Ready
+    | OperationDone
+    | Started
+    | ExecStarted
+    | Exited
+    | ExecExited
+    | Failed
+    | Removed
+    | GroupReady
 )
 
 _encoder = msgspec.json.Encoder()

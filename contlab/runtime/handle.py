@@ -74,6 +74,18 @@ class Container:
         """How its first process ended."""
         return await asyncio.shield(self.exited)
 
+    async def freeze(self) -> None:
+        """Stop all its processes where they are."""
+        await self._runtime.freeze(self.name)
+
+    async def thaw(self) -> None:
+        """Let them go on."""
+        await self._runtime.thaw(self.name)
+
+    async def link(self, up: bool) -> None:
+        """Plug its network cable in, or pull it out."""
+        await self._runtime.link(self.name, up)
+
     async def close(self) -> events.Removed:
         """Kill what is in it and wait until nothing is left."""
         return await self._runtime.close_container(self.name)

@@ -145,6 +145,10 @@ def _inside(spec: ContainerSpec, places: Places, name: str, cable: Cable | None)
     if spec.own(Namespace.MNT):
         # First of all: until then a mount made here may still show up on the host.
         yield MakePrivate()
+    if spec.own(Namespace.TIME):
+        # A change of ids makes a process undumpable, and all its files in /proc root's (proc_pid(5)), that of the
+        # offsets too: so before the next step.
+        yield UnshareTime(spec.time_offsets)
     if spec.own(Namespace.USER):
         if spec.own(Namespace.MNT) and spec.root is not RootMethod.HOST:
             # Root inside is a plain user outside, and may not pass through, say, /root (mode 0700): this bind is made
@@ -155,8 +159,6 @@ def _inside(spec: ContainerSpec, places: Places, name: str, cable: Cable | None)
     # By now it is in its cgroup, which becomes "/" of the namespace.
     if spec.own(Namespace.CGROUP):
         yield UnshareCgroup()
-    if spec.own(Namespace.TIME):
-        yield UnshareTime(spec.time_offsets)
     if spec.own(Namespace.MNT):
         yield from _mounts(spec, places)
     elif spec.root is RootMethod.CHROOT:

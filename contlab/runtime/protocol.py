@@ -62,11 +62,23 @@ class AskHostname(Request, frozen=True, kw_only=True, tag="hostname"):
     """What the container's uts namespace says. HostnameIs."""
 
 
+class Freeze(Request, frozen=True, kw_only=True, tag="freeze"):
+    """Stop every process of it (or of a group) at once, or let them go on. FrozenIs."""
+
+    frozen: bool
+
+
+class SetLink(Request, frozen=True, kw_only=True, tag="link"):
+    """Pull its network cable, or plug it in again. LinkIs."""
+
+    up: bool
+
+
 class Close(Request, frozen=True, kw_only=True, tag="close"):
     """Kill what is in it and remove what is left. Removed."""
 
 
-AnyRequest = CreateGroup | Spawn | Exec | Signal | AskHostname | Close
+AnyRequest = CreateGroup | Spawn | Exec | Signal | AskHostname | Freeze | SetLink | Close
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)

@@ -28,6 +28,7 @@ from contlab.runtime.plan import Places, compile_plan, joining
 from contlab.runtime.process import Process, Status
 from contlab.runtime.spec import Limits
 from contlab.runtime.voice import Voice
+from contlab.runtime.wiring import Wiring
 
 
 class Supervisor:
@@ -38,7 +39,8 @@ class Supervisor:
         self.loop = Loop()
         self.voice = Voice(control, f"{directory}/root/root", self.loop.stop)
         self.children = Children(self.loop, self)
-        self.births = Births(self.voice, self.children, control)
+        self.wiring = Wiring(directory, f"contlab-{run}")
+        self.births = Births(self.voice, self.children, control, self.wiring)
         self.run_id = run
         self.directory = directory
         self.hierarchies = cgroup.read_hierarchies()
@@ -93,6 +95,10 @@ class Supervisor:
                 self._signal(request)
             case protocol.AskHostname():
                 self._ask_hostname(request.container)
+            case protocol.Freeze():
+                self._freeze(request.container, request.frozen)
+            case protocol.SetLink():
+                self._set_link(request.container, request.up)
             case protocol.Close():
                 self._close(request.container)
 
@@ -116,15 +122,21 @@ class Supervisor:
         require(spec.limits, planned.missing)
         at = self.directory
         places = Places(request.rootfs, f"{at}/root", f"{at}/lower", f"{at}/copy-{name}")
-        plan = compile_plan(spec, places, planned, name)
         container = self._add(Container(name, planned, spec))
-        container.root = plan.root
-        container.copy = places.copy if plan.root == places.copy else ""
-        process = Process(name, plan.operations, request.requested_at, None)
+        process: Process | None = None
         try:
+            cable = self.wiring.plug_in(name, spec)
+            plan = compile_plan(spec, places, planned, name, cable=cable)
+            container.root = plan.root
+            container.copy = places.copy if plan.root == places.copy else ""
+            if cable:
+                container.peers = {cable.interface: cable.peer}
+                self.wiring.announce(cable.network)
+            process = Process(name, plan.operations, request.requested_at, None)
             self.births.give(process, plan, fds, request.keep)
         except BaseException:
-            self.children.abandon(process)
+            if process:
+                self.children.abandon(process)
             self._discard(container)
             raise
 
@@ -151,6 +163,28 @@ class Supervisor:
     def _ask_hostname(self, name: str) -> None:
         first = self._first(name)
         self.voice.hostname(name, first.nodename() if first else None)
+
+    def _freeze(self, name: str, frozen: bool) -> None:
+        try:
+            if (container := self.containers.get(name)) is None:
+                raise RuntimeFailure(f"there is no {name}", "Start it again.")
+            held = cgroup.set_frozen(container.directories, frozen)
+        except ContlabError as error:
+            self.voice.frozen(name, not frozen, error)
+            return
+        late = RuntimeFailure(
+            f"{name} is not yet {'frozen' if frozen else 'thawed'}: a process waits inside the kernel",
+            "It follows as soon as it comes back (state D in `ps`).",
+        )
+        self.voice.frozen(name, held, None if held == frozen else late)
+
+    def _set_link(self, name: str, up: bool) -> None:
+        try:
+            self.wiring.cut(name, up)
+        except ContlabError as error:
+            self.voice.link(name, not up, error)
+        else:
+            self.voice.link(name, up, None)
 
     def _close(self, name: str) -> None:
         for child in [c for c in self.containers.values() if c.spec and c.spec.group == name]:
@@ -213,6 +247,7 @@ class Supervisor:
         self.children.end(container.name)
         if container.copy:
             removed = (*removed, *sweep.remove_tree(container.copy))
+        self.wiring.unplug(container.name)
         self.containers.pop(container.name)
         return removed
 

@@ -63,6 +63,16 @@ class Voice:
         """An answer."""
         self._tell(events.HostnameIs(container=container, at=now(), hostname=hostname))
 
+    def frozen(self, container: str, frozen: bool, error: ContlabError | None) -> None:
+        """What holds after a request, and why it is not what was asked for."""
+        message, hint = (_short(error.message), error.hint) if error else ("", "")
+        self._tell(events.FrozenIs(container=container, at=now(), frozen=frozen, message=message, hint=hint))
+
+    def link(self, container: str, up: bool, error: ContlabError | None) -> None:
+        """As ``frozen``, of its cable."""
+        message, hint = (_short(error.message), error.hint) if error else ("", "")
+        self._tell(events.LinkIs(container=container, at=now(), up=up, message=message, hint=hint))
+
     def group_ready(self, group: Container) -> None:
         """A parent cgroup stands."""
         name, directories, missing = group.name, group.directories, group.missing
@@ -88,6 +98,7 @@ class Voice:
                 cgroups=container.directories,
                 missing=container.missing,
                 root=container.root,
+                peers=container.peers,
             )
         )
 

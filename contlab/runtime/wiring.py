@@ -53,6 +53,11 @@ class Cable:
     new_bridge: bool
     interface: str = INTERFACE
 
+    @property
+    def peer(self) -> str:
+        """Where the other end is, in words."""
+        return f"{self.port} at {self.network}"
+
 
 def with_names(spec: ContainerSpec, cable: Cable) -> ContainerSpec:
     """The spec with an /etc/hosts, unless it brings its own: the network's file, which goes on changing; without
@@ -166,15 +171,21 @@ class Wiring:
         """Take its cable away; it is in no network any more."""
         for name, network in self._networks.items():
             if (member := network.members.pop(container, None)) is not None:
-                if self._switch is not None:
-                    self._switch.remove_port(member.port)
-                self.announce(name)
+                try:
+                    if self._switch is not None:
+                        self._switch.remove_port(member.port)
+                    self.announce(name)
+                except OSError as refusal:
+                    raise RuntimeFailure(f"the cable of {container} can't be taken away: {refusal}") from None
 
     def cut(self, container: str, up: bool) -> None:
         """Pull its cable out of the switch, or plug it in again; RuntimeFailure when it has none."""
         for network in self._networks.values():
             if (member := network.members.get(container)) is not None:
-                self._made.set_port(member.port, up)
+                try:
+                    self._made.set_port(member.port, up)
+                except OSError as refusal:
+                    raise RuntimeFailure(f"{container} has no cable any more: {refusal}", "Start it again.") from None
                 return
         raise RuntimeFailure(f"{container} is in no network", 'Give it one, e.g. network = "lan".')
 
