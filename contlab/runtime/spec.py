@@ -110,9 +110,9 @@ IdMaps = IdMap | tuple[IdMap, ...]
 class TimeOffsets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds added to clocks in an own time namespace, time_namespaces(7); negative ones set a clock back."""
 
-    monotonic: float = 0.0
+    monotonic: int = 0
     """CLOCK_MONOTONIC."""
-    boottime: float = 0.0
+    boottime: int = 0
     """CLOCK_BOOTTIME, and with it uptime(1)."""
 
     def __bool__(self) -> bool:

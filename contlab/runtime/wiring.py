@@ -17,7 +17,7 @@ import msgspec
 
 from contlab.errors import LessonError, RuntimeFailure
 from contlab.runtime.operation import InterfaceUp, MakeBridge, MakeSwitch, Operation, PlugIn, SetAddress
-from contlab.runtime.spec import NO_NETWORK, Bind, ContainerSpec, Namespace, RootMethod
+from contlab.runtime.spec import HOST_NETWORK, NO_NETWORK, Bind, ContainerSpec, Namespace, RootMethod
 
 if TYPE_CHECKING:
     from contlab.runtime.network import Switch
@@ -90,7 +90,7 @@ def inside(cable: Cable) -> list[Operation]:
 
 def refuse_nonsense(spec: ContainerSpec) -> None:
     """LessonError for a network or an address that can't be."""
-    if not spec.joins:
+    if spec.network in (NO_NETWORK, HOST_NETWORK):
         if spec.address is not None:
             raise LessonError("an address without a network", 'Name the network, e.g. network = "lan".')
         return

@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contlab.runtime import events, protocol
-from contlab.runtime.spec import Bind, ContainerSpec, IdMap, Limits, Namespace, RootMethod, Tmpfs
+from contlab.runtime.spec import (
+    Bind,
+    ContainerSpec,
+    IdMap,
+    IoLimit,
+    Limits,
+    Namespace,
+    RootMethod,
+    TimeOffsets,
+    Tmpfs,
+)
 
 HOSTILE = 'a "b" \\ \n\x1b[31m é 日本 \x7f'
 
@@ -19,7 +29,7 @@ EVENTS: list[events.AnyEvent] = [
         microseconds=0.25, errno=1, error=HOSTILE,
     ),
     events.Started(container="box", at=3.0, pid=8, ready_us=1500.5, cgroups={"": "/a", "memory": "/b"},
-                   missing={"pids": HOSTILE}, root="/r"),
+                   missing={"pids": HOSTILE}, root="/r", peers={"eth0": HOSTILE}),
     events.ExecStarted(container="box", at=4.0, exec_id=1, pid=9, ready_us=10.0),
     events.Exited(container="box", at=5.0, pid=8, exit_code=3),
     events.Exited(container="box", at=5.0, pid=8, signal=9, oom_killed=True),
@@ -29,6 +39,8 @@ EVENTS: list[events.AnyEvent] = [
     events.GroupReady(container="machine", at=9.0, cgroups={"": "/a"}),
     events.HostnameIs(container="box", at=9.0, hostname=HOSTILE),
     events.HostnameIs(container="box", at=9.0, hostname=None),
+    events.FrozenIs(container="box", at=9.0, frozen=True),
+    events.LinkIs(container="box", at=9.0, up=True, message=HOSTILE, hint=HOSTILE),
 ]  # fmt: skip
 
 SPEC = ContainerSpec(
@@ -39,9 +51,13 @@ SPEC = ContainerSpec(
     tmpfs=(Tmpfs("/t", 1),),
     files={"/f": HOSTILE},
     environment={"A": HOSTILE},
-    limits=Limits(1 << 40, 0.5, 3),
+    limits=Limits(1 << 40, 0.5, 3, 1 << 39, 0, 7, (IoLimit("8:0", rbps=1), IoLimit("/dev/sdb", wiops=2)), True),
     group="machine",
-    id_map=IdMap(1, 2, 3),
+    id_map=(IdMap(0, 2, 3), IdMap(3, 9, 1)),
+    gid_map=IdMap(1, 2, 3),
+    time_offsets=TimeOffsets(-1, 86_400),
+    network="lan",
+    address="10.77.1.9/24",
     user=5,
     capabilities=frozenset({"CAP_KILL"}),
 )
@@ -53,6 +69,8 @@ REQUESTS: list[protocol.AnyRequest] = [
     protocol.Signal(container="box", number=15),
     protocol.Signal(container="box", number=2, exec_id=4, group=True),
     protocol.AskHostname(container="box"),
+    protocol.Freeze(container="box", frozen=True),
+    protocol.SetLink(container="box", up=False),
     protocol.Close(container="box"),
 ]
 

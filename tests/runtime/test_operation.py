@@ -84,10 +84,10 @@ CALLS: list[tuple[Operation, list[str]]] = [
     (UnshareCgroup(), ["unshare(NEWCGROUP)"]),
     (UnshareTime(), ["unshare(NEWTIME)", "setns(/proc/self/ns/time_for_children, NEWTIME)"]),
     (
-        UnshareTime(TimeOffsets(monotonic=-1.5, boottime=86_400)),
+        UnshareTime(TimeOffsets(monotonic=-2, boottime=86_400)),
         [
             "unshare(NEWTIME)",
-            "write(/proc/self/timens_offsets, monotonic -2 500000000\nboottime 86400 0)",
+            "write(/proc/self/timens_offsets, monotonic -2 0\nboottime 86400 0)",
             "setns(/proc/self/ns/time_for_children, NEWTIME)",
         ],
     ),

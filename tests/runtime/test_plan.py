@@ -36,8 +36,9 @@ from contlab.runtime.operation import (
     WriteFile,
 )
 from contlab.runtime.plan import DEFAULT_CAPABILITIES, Places, Plan, compile_plan, joining
-from contlab.runtime.spec import ALL_NAMESPACES, ContainerSpec, IdMap, Limits, Namespace, RootMethod, Tmpfs
+from contlab.runtime.spec import ALL_NAMESPACES, ContainerSpec, IdMap, Limits, Namespace, RootMethod, TimeOffsets, Tmpfs
 from contlab.runtime.spec import Bind as BindSpec
+from contlab.runtime.wiring import Wiring
 from tests.runtime import hosts
 
 GOLDEN = Path(__file__).parents[1] / "data" / "plans"
@@ -47,7 +48,8 @@ BARE = ContainerSpec(namespaces=frozenset(), root=RootMethod.HOST)
 
 
 def plan_of(spec: ContainerSpec, cgroup: CgroupPlan | None = None) -> Plan:
-    return compile_plan(spec, PLACES, cgroup or CgroupPlan(), "box")
+    cable = Wiring("/run", "contlab-run").plug_in("box", spec)
+    return compile_plan(spec, PLACES, cgroup or CgroupPlan(), "box", cable=cable)
 
 
 def text_of(operations: Sequence[Operation]) -> str:
@@ -73,6 +75,16 @@ SPECS = {
     "host-root-with-all-namespaces": ContainerSpec(root=RootMethod.HOST),
     "without-user-namespace": ContainerSpec(namespaces=ALL_NAMESPACES - {Namespace.USER}),
     "read-only": ContainerSpec(read_only=True, mask_proc=False, all_capabilities=True, no_new_privs=False),
+    "ids-clocks-and-network": ContainerSpec(
+        id_map=(IdMap(0, 100_000, 1), IdMap(1, 200_000, 999)),
+        gid_map=IdMap(0, 100_000, 1000),
+        time_offsets=TimeOffsets(monotonic=3600, boottime=-60),
+        network="lan",
+    ),
+    "network-without-mounts": ContainerSpec(
+        namespaces=frozenset({Namespace.NET}), root=RootMethod.CHROOT, network="lan", address="192.168.7.9/16"
+    ),
+    "host-network": ContainerSpec(network="host"),
     "extras": ContainerSpec(
         binds=(BindSpec("/srv/data", "/data"), BindSpec("/etc/hosts", "/etc/my hosts", read_only=True)),
         tmpfs=(Tmpfs("/scratch", 1 << 20),),
@@ -150,7 +162,9 @@ def places_of(plan: Plan, *kinds: type[Operation]) -> list[int]:
     return [index for index, operation in enumerate(plan.operations) if isinstance(operation, kinds)]
 
 
-@pytest.fixture(params=[name for name in SPECS if name not in ("bare-process", "chroot-only")])
+@pytest.fixture(
+    params=[name for name in SPECS if name not in ("bare-process", "chroot-only", "network-without-mounts")]
+)
 def contained(request: pytest.FixtureRequest) -> Plan:
     return plan_of(SPECS[request.param])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor
 from typing import ClassVar
 
 from contlab.linux.flags import CLONE, NAMESPACE_FLAGS
@@ -117,28 +116,23 @@ class UnshareTime(Operation):
     offsets: TimeOffsets = NO_OFFSETS
 
     def describe(self) -> str:
-        words = [f"{name} {seconds:+g} s" for name, seconds in self._given()]
+        words = [f"{name} {seconds:+d} s" for name, seconds in self._given()]
         return f"new time namespace: monotonic and boot clocks of its own{', ' if words else ''}{', '.join(words)}"
 
-    def _given(self) -> list[tuple[str, float]]:
+    def _given(self) -> list[tuple[str, int]]:
         clocks = (("monotonic", self.offsets.monotonic), ("boottime", self.offsets.boottime))
         return [(name, seconds) for name, seconds in clocks if seconds]
 
     def shell(self) -> str:
-        return " ".join(("unshare --time", *(f"--{name} {seconds:g}" for name, seconds in self._given())))
+        return " ".join(("unshare --time", *(f"--{name} {seconds}" for name, seconds in self._given())))
 
     def run(self, kernel: Kernel) -> None:
         kernel.unshare(CLONE.NEWTIME)
         if self.offsets:
-            lines = (f"{name} {_timespec(seconds)}" for name, seconds in self._given())
+            # Clock, seconds, nanoseconds.
+            lines = (f"{name} {seconds} 0" for name, seconds in self._given())
             kernel.write("/proc/self/timens_offsets", "\n".join(lines))
         kernel.enter("/proc/self/ns/time_for_children", CLONE.NEWTIME)
-
-
-def _timespec(seconds: float) -> str:
-    """Seconds and nanoseconds; the latter count forwards from the former, also below zero."""
-    whole = floor(seconds)
-    return f"{whole} {round((seconds - whole) * 1_000_000_000)}"
 
 
 @dataclass(frozen=True, slots=True)
