@@ -25,14 +25,13 @@ from contlab.observe.snapshot import Snapshot
 from contlab.observe.source import HostSource
 from contlab.runtime import events
 from contlab.runtime.client import Runtime
+from contlab.runtime.ground import LAB_USER
 from contlab.runtime.handle import Container as Running
 from contlab.runtime.handle import Execution
 from contlab.runtime.spec import ContainerSpec, Namespace, RootMethod
 
 MACHINE = "machine"
 """The group that stands for the host: the parent cgroup of all containers of the lab."""
-LAB_USER = 899_000
-"""The uid and gid of containers without walls, and the owner of $LAB: nobody's on any host that we know of."""
 RESTING, BUSY = 0.5, 0.2
 """Seconds between two samples: when nothing is run, and while something is."""
 
@@ -68,7 +67,7 @@ class LiveLab:
         self._recorder = recorder
         self._runtime = Runtime()
         self._folder = f"{self._runtime.directory}/lab"
-        """The lesson's own folder, $LAB; it goes with the run."""
+        """The lesson's own folder, $LAB; the supervisor makes it, and it goes with the run."""
         self._source = HostSource()
         self._inhabitants: dict[str, Inhabitant] = {}
         self._results: dict[str, RunResult] = {}
@@ -93,8 +92,6 @@ class LiveLab:
             lab._recorder.write(Opened(lesson.id, host.kernel, host.hostname))
             await lab._runtime.start()
             await lab._runtime.group(MACHINE, lesson.machine)
-            await asyncio.to_thread(Path(lab._folder).mkdir)
-            os.chown(lab._folder, LAB_USER, LAB_USER)
         except BaseException:
             await lab.close()
             raise

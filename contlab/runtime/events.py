@@ -40,6 +40,8 @@ class Ready(Event, frozen=True, kw_only=True, tag="ready"):
 
     pid: int
     """The supervisor, as the host sees it."""
+    admin: bool = True
+    """It has root's privileges; else it is a plain user, and specs are adapted (``rootless``)."""
 
 
 class OperationDone(Event, frozen=True, kw_only=True, tag="operation"):

@@ -22,10 +22,12 @@ from contlab.runtime.births import Births
 from contlab.runtime.children import Children
 from contlab.runtime.container import Container, valid_name
 from contlab.runtime.failure import failure, in_words, never_ran
+from contlab.runtime.ground import Ground
 from contlab.runtime.limits import require
 from contlab.runtime.loop import Loop
 from contlab.runtime.plan import Places, compile_plan, joining
 from contlab.runtime.process import Process, Status
+from contlab.runtime.rootless import adapt, refuse_unkillable
 from contlab.runtime.spec import Limits
 from contlab.runtime.voice import Voice
 from contlab.runtime.wiring import Wiring
@@ -34,8 +36,10 @@ from contlab.runtime.wiring import Wiring
 class Supervisor:
     """What it is asked for, and what it tells: requests, containers, events."""
 
-    def __init__(self, control: socket.socket, run: str, directory: str) -> None:
+    def __init__(self, control: socket.socket, ground: Ground) -> None:
+        run, directory = ground.run, ground.directory
         self.control = control
+        self.ground = ground
         self.loop = Loop()
         self.voice = Voice(control, f"{directory}/root/root", self.loop.stop)
         self.children = Children(self.loop, self)
@@ -43,14 +47,14 @@ class Supervisor:
         self.births = Births(self.voice, self.children, control, self.wiring)
         self.run_id = run
         self.directory = directory
-        self.hierarchies = cgroup.read_hierarchies()
+        self.hierarchies = ground.hierarchies
         self.containers: dict[str, Container] = {}
 
     def serve(self) -> None:
         """Until the client is gone; then remove everything."""
         self.loop.catch_signals(self.children.reap_strays)
         self.loop.watch(self.control.fileno(), self._receive)
-        self.voice.ready()
+        self.voice.ready(self.ground.rights.admin)
         try:
             self.loop.run()
         finally:
@@ -104,7 +108,7 @@ class Supervisor:
 
     def _create_group(self, name: str, limits: Limits) -> None:
         planned = cgroup.plan_cgroup(self.hierarchies, self._cgroup_name(name), limits, {}, for_children=True)
-        require(limits, planned.missing)
+        require(limits, planned.missing, self.ground.remedy)
         group = self._add(Container(name, planned))
         try:
             self.births.perform(name, 0, planned.make)
@@ -114,20 +118,22 @@ class Supervisor:
         self.voice.group_ready(group)
 
     def _spawn(self, request: protocol.Spawn, fds: list[int]) -> None:
-        spec, name = request.spec, request.container
+        (spec, told), name = adapt(request.spec, self.ground.rights), request.container
         if spec.group is not None and spec.group not in self.containers:
             raise LessonError(f"there is no group {spec.group}", "Create it first.")
         parent = self.containers[spec.group].directories if spec.group else {}
         planned = cgroup.plan_cgroup(self.hierarchies, self._cgroup_name(name), spec.limits, parent)
-        require(spec.limits, planned.missing)
+        require(spec.limits, planned.missing, self.ground.remedy)
+        refuse_unkillable(spec, planned, self.ground.remedy)
         at = self.directory
         places = Places(request.rootfs, f"{at}/root", f"{at}/lower", f"{at}/copy-{name}")
         container = self._add(Container(name, planned, spec))
         process: Process | None = None
         try:
             cable = self.wiring.plug_in(name, spec)
-            plan = compile_plan(spec, places, planned, name, cable=cable)
+            plan = compile_plan(spec, places, planned, name, self.ground.rights, cable=cable)
             container.root = plan.root
+            container.missing = container.missing | told
             container.copy = places.copy if plan.root == places.copy else ""
             if cable:
                 container.peers = {cable.interface: cable.peer}
@@ -256,20 +262,15 @@ class Supervisor:
         for container in sorted(self.containers.values(), key=lambda c: c.spec is None):
             with contextlib.suppress(ContlabError, OSError):
                 self._discard(container)
-        if not self.containers:
-            sweep.release(self.directory)
+        self.ground.give_back([*self.containers])
 
 
 def main(argv: Sequence[str] = sys.argv) -> None:
     """``python -m contlab.runtime.supervisor FD RUN ROOT``: ROOT holds one directory for each run."""
     control = socket.socket(fileno=int(argv[1]))
     control.set_inheritable(False)
-    run, root = argv[2], argv[3]
-    directory = f"{root}/contlab-{run}"
     try:
-        sweep.hold(root, run)
-        for name in ("root", "lower"):
-            os.makedirs(f"{directory}/{name}", mode=0o755)
+        ground = Ground(argv[3], argv[2])
     except OSError as error:
         sys.exit(f"{error.filename}: {error.strerror}")
     # Containers inherit neither where contlab was started nor what its starter chose to ignore.
@@ -279,7 +280,7 @@ def main(argv: Sequence[str] = sys.argv) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     set_name("contlab:super")
     prctl(PR.SET_CHILD_SUBREAPER, 1)
-    Supervisor(control, run, directory).serve()
+    Supervisor(control, ground).serve()
 
 
 if __name__ == "__main__":

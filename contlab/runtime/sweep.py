@@ -99,7 +99,14 @@ def remove_tree(path: str) -> tuple[str, ...]:
     if left := _mounts_below(path):
         raise RuntimeFailure(f"something goes on mounting below {path}: {left[0]}", f"umount -l {left[0]}")
     if os.path.isdir(path):
-        shutil.rmtree(path)
+        try:
+            shutil.rmtree(path)
+        except PermissionError:  # a directory that its owner, a plain user, may not write to
+            for directory, names, _ in os.walk(path):
+                for name in names:
+                    if not os.path.islink(inner := os.path.join(directory, name)):
+                        os.chmod(inner, 0o700)  # before os.walk goes into it
+            shutil.rmtree(path)
         removed.append(f"directory {path}")
     return tuple(removed)
 

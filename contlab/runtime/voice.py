@@ -37,9 +37,9 @@ class Voice:
         except (BrokenPipeError, ConnectionResetError):
             self._unheard()
 
-    def ready(self) -> None:
-        """The supervisor takes requests from now on."""
-        self._tell(events.Ready(container="", at=now(), pid=os.getpid()))
+    def ready(self, admin: bool) -> None:
+        """The supervisor takes requests from now on; ``admin``: with root's privileges."""
+        self._tell(events.Ready(container="", at=now(), pid=os.getpid(), admin=admin))
 
     def operation(self, container: str, operation: Operation, report: stage.Report) -> None:
         """One operation of the plan is done, or was refused."""

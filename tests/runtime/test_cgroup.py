@@ -76,7 +76,7 @@ def test_in_a_cgroup_namespace_whose_root_is_full_no_limit_can_be_had_and_it_say
 
     assert {"": f"{tmp_path}/box"} == planned.directories, "one to be killed and frozen by"
     assert {"memory", "cpu", "cpus", "pids"} == planned.missing.keys()
-    with pytest.raises(CgroupError, match=r"^the memory limit can't be set: .* holds processes, so it can't pass on mem"):
+    with pytest.raises(CgroupError, match=r"^the memory limit can't be set: .* holds processes, so it can't pass on"):
         require(LIMITS, planned.missing)
 
 

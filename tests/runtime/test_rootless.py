@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from contlab.errors import CgroupError
+from contlab.errors import CgroupError, UnavailableError
 from contlab.runtime.cgroup import CgroupPlan
 from contlab.runtime.operation import MapIds, MapOwnId, MapSubordinateIds
 from contlab.runtime.plan import Places, compile_plan
@@ -92,9 +92,14 @@ def test_another_user_can_t_be_had_and_then_there_are_no_capabilities_either(ask
 
 def test_what_could_outlive_us_is_refused() -> None:
     with pytest.raises(CgroupError) as caught:
-        refuse_unkillable(BARE, {}, "nothing is delegated", "do this")
+        refuse_unkillable(BARE, CgroupPlan(missing={"cgroup": "nothing is delegated"}), "do this")
 
     assert "nothing is delegated" in caught.value.message
     assert "do this" in caught.value.hint
-    refuse_unkillable(BARE, {"": "/cg"}, "", "")
-    refuse_unkillable(ContainerSpec(), {}, "", "")
+    refuse_unkillable(BARE, CgroupPlan(directories={"": "/cg"}), "")
+    refuse_unkillable(ContainerSpec(), CgroupPlan(), "")
+
+
+def test_a_network_takes_root_and_says_so() -> None:
+    with pytest.raises(UnavailableError, match="shop"):
+        adapt(ContainerSpec(network="shop"), PLAIN)
