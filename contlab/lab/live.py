@@ -206,7 +206,7 @@ class LiveLab:
             os.close(stdin)
             reader.child_has_it()
         started = running.started.result()
-        sampler = Sampler(self._source, Target(block.name, started.pid, started.cgroups))
+        sampler = Sampler(self._source, Target(block.name, started.pid, started.cgroups, peers=started.peers))
         self._inhabitants[block.name] = Inhabitant(running, sampler, reader, held)
 
     async def _remove(self, name: str) -> None:
@@ -264,6 +264,8 @@ class LiveLab:
                 raise  # out of close()
 
     def _heard(self, event: events.AnyEvent) -> None:
+        if isinstance(event, events.LinkIs) and (inhabitant := self._inhabitants.get(event.container)):
+            inhabitant.sampler.target = replace(inhabitant.sampler.target, cut=not event.up)
         if not isinstance(event, events.HostnameIs | events.Ready):
             self._put(Happened(event))
 

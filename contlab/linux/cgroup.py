@@ -46,6 +46,7 @@ __all__ = [
     "parse_proc_cgroups",
     "pids_of",
     "pressure",
+    "read_io_limits",
     "read_limit",
     "single_value",
     "swap_writes",
@@ -191,6 +192,19 @@ def limit_writes(version: Version, name: str, value: float | None) -> tuple[Writ
     return ((file, unlimited if value is None else b"%d" % value),)
 
 
+def read_io_limits(version: Version, files: Mapping[str, bytes]) -> dict[str, dict[str, int]]:
+    """Disk ("major:minor") -> io.max's keys -> the limits in force, from the files of ``LIMITS[version]["io"]``."""
+    found: dict[str, dict[str, int]] = {}
+    if version is Version.V2:
+        for disk, values in nested_keyed("io.max", files.get("io.max", b"")).items():
+            found[disk] = {key: value for key, value in values.items() if value is not None}
+        return found
+    for key, file in _V1_IO.items():
+        for disk, value in flat_keyed(file, files.get(file, b"")).items():
+            found.setdefault(disk, {})[key] = value
+    return found
+
+
 def _weight(version: Version, weight: int) -> Write:
     if version is Version.V2:
         return ("cpu.weight", b"%d" % weight)
@@ -224,6 +238,8 @@ def read_limit(version: Version, name: str, files: Mapping[str, bytes]) -> float
     """
     if name == "cpus":
         return _cpus(version, files)
+    if name not in LIMITS[version]:
+        return None
     (file,) = LIMITS[version][name].files
     value = single_value(file, files[file])
     return None if value is None or (version is Version.V1 and value >= _V1_UNLIMITED) else value

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from contlab.linux.cgroup import Version, flat_keyed, read_limit, single_value
+from contlab.linux.cgroup import V1_LACKS, Version, flat_keyed, nested_keyed, read_limit, single_value
+from contlab.linux.parse import number, rows
 
 Files = Mapping[str, bytes | None]
 """File name -> its bytes, None when the cgroup has no such file."""
@@ -20,15 +21,26 @@ GAUGE_FILES: dict[Version, dict[str, tuple[str, ...]]] = {
             "memory.max_usage_in_bytes",
             "memory.oom_control",
         ),
-        "cpu": ("cpu.stat", "cpu.cfs_quota_us", "cpu.cfs_period_us"),
+        "cpu": ("cpu.stat", "cpu.cfs_quota_us", "cpu.cfs_period_us", "cpu.shares"),
         "cpuacct": ("cpuacct.usage",),
         "pids": ("pids.current", "pids.max", "pids.events"),
+        "io": ("blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_serviced_recursive"),
     },
     Version.V2: {
-        "memory": ("memory.current", "memory.max", "memory.stat", "memory.peak", "memory.events"),
-        "cpu": ("cpu.stat", "cpu.max"),
+        "memory": (
+            "memory.current",
+            "memory.max",
+            "memory.stat",
+            "memory.peak",
+            "memory.events",
+            "memory.high",
+            "memory.swap.current",
+            "memory.oom.group",
+        ),
+        "cpu": ("cpu.stat", "cpu.max", "cpu.weight"),
         "cpuacct": (),
         "pids": ("pids.current", "pids.max", "pids.events"),
+        "io": ("io.stat",),
     },
 }
 """Version -> controller -> the files that the functions below read."""
@@ -54,6 +66,12 @@ class MemoryGauges:
     peak: int | Missing
     oom_events: int | Missing
     oom_kills: int | Missing
+    high: int | None
+    """The limit that slows down."""
+    high_events: int | Missing
+    """Times it was slowed down and reclaimed from."""
+    swap: int | Missing
+    oom_group: bool | Missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +84,18 @@ class CpuGauges:
     periods: int | Missing
     throttled_periods: int | Missing
     throttled_us: int | Missing
+    weight: int | Missing
+    """Share beside its siblings; 100 is even."""
+
+
+@dataclass(frozen=True, slots=True)
+class IoGauges:
+    """Bytes and operations, all disks together."""
+
+    read_bytes: int
+    written_bytes: int
+    reads: int
+    writes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +126,10 @@ def memory_gauges(version: Version, files: Files) -> MemoryGauges | Missing:
         peak=_value(files, "memory.peak" if v2 else "memory.max_usage_in_bytes"),
         oom_events=_key(events, "oom", "memory.events") if v2 else Missing("cgroup v1 counts only the kills"),
         oom_kills=_key(events, "oom_kill", "memory.events" if v2 else "memory.oom_control"),
+        high=_bytes(read_limit(version, "memory_high", {"memory.high": files.get("memory.high") or b"max"})),
+        high_events=_key(events, "high", "memory.events") if v2 else Missing(V1_LACKS["memory_high"]),
+        swap=_value(files, "memory.swap.current") if v2 else _key(stat, "total_swap", "memory.stat"),
+        oom_group=_flag(files, "memory.oom.group") if v2 else Missing(V1_LACKS["oom_group"]),
     )
 
 
@@ -120,7 +154,34 @@ def cpu_gauges(version: Version, files: Files) -> CpuGauges | Missing:
         periods=_key(stat, "nr_periods", "cpu.stat"),
         throttled_periods=_key(stat, "nr_throttled", "cpu.stat"),
         throttled_us=throttled,
+        weight=_value(files, "cpu.weight") if version is Version.V2 else _weight(_value(files, "cpu.shares")),
     )
+
+
+def io_gauges(version: Version, files: Files) -> IoGauges | Missing:
+    """The io controller's values. v1 counts what goes to the disk at once, and writes from the page cache nowhere."""
+    if version is Version.V2:
+        if (raw := files.get("io.stat")) is None:
+            return Missing("no io.stat here")
+        disks = nested_keyed("io.stat", raw).values()
+        names = ("rbytes", "wbytes", "rios", "wios")
+        return IoGauges(*(sum(disk.get(name) or 0 for disk in disks) for name in names))
+    totals = [_per_operation(files, name) for name in GAUGE_FILES[version]["io"]]
+    if isinstance(totals[0], Missing) or isinstance(totals[1], Missing):
+        return next(total for total in totals if isinstance(total, Missing))
+    return IoGauges(*totals[0], *totals[1])
+
+
+def _per_operation(files: Files, name: str) -> tuple[int, int] | Missing:
+    """v1: lines of ``8:0 Read 123``, one for each kind of operation; reads and writes summed up."""
+    if (raw := files.get(name)) is None:
+        return Missing(f"no {name} here")
+    sums = {b"Read": 0, b"Write": 0}
+    for line in rows(raw):
+        words = line.split()
+        if len(words) == 3 and words[1] in sums:
+            sums[words[1]] += number(name, words[2])
+    return sums[b"Read"], sums[b"Write"]
 
 
 _V1_CPU_DEFAULTS = {"cpu.cfs_quota_us": b"-1", "cpu.cfs_period_us": b"100000"}
@@ -140,6 +201,16 @@ def _value(files: Files, name: str) -> int | Missing:
         return Missing(f"no {name} here")
     value = single_value(name, raw)
     return Missing(f"{name} has no number") if value is None else value
+
+
+def _flag(files: Files, name: str) -> bool | Missing:
+    value = _value(files, name)
+    return value if isinstance(value, Missing) else bool(value)
+
+
+def _weight(shares: int | Missing) -> int | Missing:
+    """v1's cpu.shares, of which 1024 is even, as v2's weight."""
+    return shares if isinstance(shares, Missing) else max(1, round(shares * 100 / 1024))
 
 
 def _keyed(files: Files, name: str) -> dict[str, int] | Missing:

@@ -152,6 +152,7 @@ def _namespaces(old: NamespaceSet, new: NamespaceSet) -> Iterator[Change]:
 
 
 def _cgroup(old: CgroupSample, new: CgroupSample) -> Iterator[Change]:
+    yield from _frozen(old, new)
     if isinstance(old.memory, MemorySample) and isinstance(new.memory, MemorySample):
         yield from _memory(old.memory, new.memory, new.biting.get("memory", ""))
     if isinstance(old.cpu, CpuSample) and isinstance(new.cpu, CpuSample):
@@ -163,11 +164,24 @@ def _cgroup(old: CgroupSample, new: CgroupSample) -> Iterator[Change]:
 def _memory(old: MemorySample, new: MemorySample, biting: str) -> Iterator[Change]:
     if old.limit != new.limit:
         yield _limit("memory.limit", "memory", _size(old.limit), _size(new.limit))
+    if old.high != new.high:
+        yield _limit("memory.high", "memory.high", _size(old.high), _size(new.high))
+    if slowed := _rise(old.high_events, new.high_events):
+        times = "once" if slowed == 1 else f"{slowed} times"
+        yield Change(
+            "cgroup", "memory.high_events", "changed", f"memory is above memory.high: it was slowed down {times}"
+        )
     if kills := _rise(old.oom_kills, new.oom_kills):
         reached = f"its limit of {format_size(new.limit)}" if new.limit is not None else f"the limit of {biting}"
         killed = "a process" if kills == 1 else f"{kills} processes"
         why = f"memory reached {reached}" if new.limit is not None or biting else "memory ran out"
         yield Change("cgroup", "memory.oom_kills", "changed", f"the kernel killed {killed} here: {why}")
+
+
+def _frozen(old: CgroupSample, new: CgroupSample) -> Iterator[Change]:
+    if isinstance(old.frozen, bool) and isinstance(new.frozen, bool) and old.frozen != new.frozen:
+        text = "all its processes were stopped where they were" if new.frozen else "its processes go on"
+        yield Change("cgroup", "frozen", "changed", text)
 
 
 def _cpu(old: CpuSample, new: CpuSample) -> Iterator[Change]:
@@ -226,6 +240,8 @@ def _link_difference(was: Link, now: Link) -> str:
     words = []
     if was.up != now.up:
         words.append("came up" if now.up else "went down")
+    if was.cut != now.cut:
+        words.append("lost its carrier: the cable is pulled out" if now.cut else "has its carrier again")
     words += [f"has the address {address} now" for address in now.addresses if address not in was.addresses]
     words += [f"lost the address {address}" for address in was.addresses if address not in now.addresses]
     return ", ".join(words)

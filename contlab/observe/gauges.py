@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from math import inf
 from posixpath import dirname
+from typing import TypeVar
 
-from contlab.linux.cgroup import LIMITS, Hierarchies, Hierarchy, Version, pressure, read_limit
-from contlab.linux.gauges import GAUGE_FILES, Missing, cpu_gauges, memory_gauges, pids_gauges
+import msgspec
+
+from contlab.linux.cgroup import LIMITS, Hierarchies, Hierarchy, Version, pressure, read_io_limits, read_limit
+from contlab.linux.gauges import GAUGE_FILES, Missing, cpu_gauges, io_gauges, memory_gauges, pids_gauges
 from contlab.observe.rates import percent_of_count, percent_of_time
-from contlab.observe.snapshot import CgroupSample, CpuSample, MemorySample, PidsSample, Pressure, Unavailable
+from contlab.observe.snapshot import CgroupSample, CpuSample, IoSample, MemorySample, PidsSample, Pressure, Unavailable
 from contlab.observe.source import Source, read_or_none
 
 UNIFIED = ""
 """The key of the v2 directory, as in ``runtime.events.Started.cgroups``."""
 
-_LIMITED = {"memory": "memory", "cpu": "cpus", "pids": "pids"}
-"""Controller -> the name of its limit."""
+_LIMITED = {
+    "memory": ("memory", "memory"),
+    "cpu": ("cpu", "cpus"),
+    "pids": ("pids", "pids"),
+    "memory.high": ("memory", "memory_high"),
+    "io": ("io", "io"),
+}
+"""Key in ``biting`` -> controller, and the name of its limit."""
+
+T = TypeVar("T")
 
 
 class GaugeReader:
@@ -45,6 +57,9 @@ class GaugeReader:
             pressure_memory=self._pressure(cgroups, "memory.pressure"),
             pressure_cpu=self._pressure(cgroups, "cpu.pressure"),
             biting=self._biting(cgroups),
+            pressure_io=self._pressure(cgroups, "io.pressure"),
+            io=self._read_io(cgroups),
+            frozen=self._read_frozen(cgroups),
         )
 
     def _place(self, cgroups: Mapping[str, str], controller: str) -> tuple[Hierarchy, str] | Unavailable:
@@ -77,6 +92,10 @@ class GaugeReader:
             peak=_value(gauges.peak),
             oom_events=_value(gauges.oom_events),
             oom_kills=_value(gauges.oom_kills),
+            high=gauges.high,
+            high_events=_value(gauges.high_events),
+            swap=_value(gauges.swap),
+            oom_group=_value(gauges.oom_group),
         )
 
     def _read_cpu(self, cgroups: Mapping[str, str]) -> CpuSample | Unavailable:
@@ -99,6 +118,7 @@ class GaugeReader:
             periods=_value(gauges.periods),
             throttled_periods=_value(gauges.throttled_periods),
             throttled_us=_value(gauges.throttled_us),
+            weight=_value(gauges.weight),
         )
 
     def _rates(self, now: CpuSample | Unavailable, now_us: float) -> CpuSample | Unavailable:
@@ -109,15 +129,8 @@ class GaugeReader:
         counts = (before.throttled_periods, now.throttled_periods, before.periods, now.periods)
         if not any(isinstance(count, Unavailable) for count in counts):
             throttled_percent = percent_of_count(*(count for count in counts if isinstance(count, int)))
-        return CpuSample(
-            usage_us=now.usage_us,
-            quota=now.quota,
-            periods=now.periods,
-            throttled_periods=now.throttled_periods,
-            throttled_us=now.throttled_us,
-            percent=percent_of_time(before.usage_us, now.usage_us, self._at, now_us),
-            throttled_percent=throttled_percent,
-        )
+        percent = percent_of_time(before.usage_us, now.usage_us, self._at, now_us)
+        return msgspec.structs.replace(now, percent=percent, throttled_percent=throttled_percent)
 
     def _read_pids(self, cgroups: Mapping[str, str]) -> PidsSample | Unavailable:
         found = self._files(cgroups, "pids")
@@ -125,6 +138,21 @@ class GaugeReader:
         if isinstance(gauges, Missing):
             return Unavailable(gauges.reason)
         return PidsSample(gauges.current, gauges.limit, _value(gauges.refused))
+
+    def _read_io(self, cgroups: Mapping[str, str]) -> IoSample | Unavailable:
+        found = self._files(cgroups, "io")
+        gauges = found if isinstance(found, Missing) else io_gauges(*found)
+        if isinstance(gauges, Missing):
+            return Unavailable(gauges.reason)
+        return IoSample(gauges.read_bytes, gauges.written_bytes, gauges.reads, gauges.writes)
+
+    def _read_frozen(self, cgroups: Mapping[str, str]) -> bool | Unavailable:
+        """v2 freezes every cgroup but the root; v1 those of its freezer."""
+        if (directory := cgroups.get(UNIFIED)) and (raw := read_or_none(self._source, f"{directory}/cgroup.events")):
+            return b"frozen 1" in raw.split(b"\n")
+        if (directory := cgroups.get("freezer")) and (raw := read_or_none(self._source, f"{directory}/freezer.state")):
+            return raw.strip() == b"FROZEN"
+        return Unavailable("it has no cgroup that freezes")
 
     def _pressure(self, cgroups: Mapping[str, str], name: str) -> Pressure | Unavailable:
         if UNIFIED not in cgroups:
@@ -140,29 +168,36 @@ class GaugeReader:
 
     def _biting(self, cgroups: Mapping[str, str]) -> dict[str, str]:
         """Controller -> the nearest directory, upwards, with the smallest limit: the one that will be met first."""
-        found: dict[str, str] = {}
-        for controller in _LIMITED:
+        least: dict[str, tuple[float, str]] = {}
+        for name, (controller, limit) in _LIMITED.items():
             place = self._place(cgroups, controller)
-            if not isinstance(place, Unavailable) and (directory := self._smallest(controller, *place)):
-                found[controller] = directory
-        return found
+            if isinstance(place, Unavailable) or limit not in LIMITS[place[0].version]:
+                continue
+            for directory, value in self._upwards(limit, *place):
+                for key, number in value.items():
+                    if number < least.get(f"{name}{key}", (inf, ""))[0]:
+                        least[f"{name}{key}"] = number, directory
+        return {key: directory for key, (_, directory) in least.items()}
 
-    def _smallest(self, controller: str, tree: Hierarchy, directory: str) -> str:
-        name = _LIMITED[controller]
-        files = LIMITS[tree.version][name].files
-        least, holder = float("inf"), ""
+    def _upwards(self, limit: str, tree: Hierarchy, directory: str) -> Iterator[tuple[str, dict[str, float]]]:
+        """From the cgroup up to the root: the limits of each, an io limit's by disk and kind."""
+        files = LIMITS[tree.version][limit].files
         while len(directory) > 1:
             contents = {file: read_or_none(self._source, f"{directory}/{file}") for file in files}
             given = {file: raw for file, raw in contents.items() if raw is not None}
             if len(given) == len(files):  # the root of a v2 tree has no limits
-                limit = read_limit(tree.version, name, given)
-                if limit is not None and limit < least:
-                    least, holder = limit, directory
+                if limit == "io":
+                    disks = read_io_limits(tree.version, given).items()
+                    yield (
+                        directory,
+                        {f" {disk} {key}": value for disk, values in disks for key, value in values.items()},
+                    )
+                elif (value := read_limit(tree.version, limit, given)) is not None:
+                    yield directory, {"": value}
             if directory == tree.mount_point:
                 break
             directory = dirname(directory)
-        return holder
 
 
-def _value(gauge: int | Missing) -> int | Unavailable:
+def _value(gauge: T | Missing) -> T | Unavailable:
     return Unavailable(gauge.reason) if isinstance(gauge, Missing) else gauge

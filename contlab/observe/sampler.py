@@ -30,6 +30,10 @@ class Target:
     """Controller -> directory, v2's under "" (as ``runtime.events.Started.cgroups``); empty: it has none of its own."""
     hostname: str | None = None
     """What a command inside said the hostname is; shown when its uts namespace is its own."""
+    peers: dict[str, str] = field(default_factory=dict)
+    """Interface inside -> where the other end of its cable is (as ``runtime.events.Started.peers``)."""
+    cut: bool = False
+    """The cables are pulled out at the other end."""
 
 
 class Sampler:
@@ -37,7 +41,7 @@ class Sampler:
 
     def __init__(self, source: Source, target: Target) -> None:
         self.target = target
-        """May be replaced by one of the same process, when its hostname was learnt."""
+        """May be replaced by one of the same process, when its hostname was learnt or its cable pulled."""
         self._source = source
         self._kernel = read_kernel(source)
         self._processes = ProcessReader(source)
@@ -50,7 +54,7 @@ class Sampler:
 
     def sample(self, now_us: float) -> Snapshot:
         """The target now; ``now_us`` is CLOCK_MONOTONIC in µs."""
-        pid, cgroups = self.target.pid, self.target.cgroups
+        pid, cgroups, peers, cut = self.target.pid, self.target.cgroups, self.target.peers, self.target.cut
         alive = self._alive()
         gone = Unavailable(f"process {pid} has exited")
         return Snapshot(
@@ -62,7 +66,7 @@ class Sampler:
             mounts=self._attempt(lambda: self._mounts.read(pid)) if alive else gone,
             namespaces=self._attempt(lambda: self._namespaces.read(pid, self.target.hostname)) if alive else gone,
             cgroup=self._attempt(lambda: self._gauges.read(cgroups, now_us)),
-            network=self._attempt(lambda: self._network.read(pid)) if alive else gone,
+            network=self._attempt(lambda: self._network.read(pid, peers, cut)) if alive else gone,
         )
 
     def _alive(self) -> bool:

@@ -21,6 +21,10 @@ class Unavailable(Slice, frozen=True):
     reason: str
 
 
+NOT_READ = Unavailable("not read")
+"""For what recordings of older contlabs lack."""
+
+
 class PidView(Slice, frozen=True):
     """One process, seen from outside and from inside."""
 
@@ -129,6 +133,14 @@ class MemorySample(Slice, frozen=True):
     """Times the limit was hit with nothing to reclaim (memory.events oom; v1: memory.failcnt is another thing)."""
     oom_kills: int | Unavailable
     """Processes the OOM killer took here."""
+    high: int | None = None
+    """The limit beyond which it is slowed down (memory.high); None: no such limit."""
+    high_events: int | Unavailable = NOT_READ
+    """Times it was slowed down and reclaimed from."""
+    swap: int | Unavailable = NOT_READ
+    """Bytes on swap."""
+    oom_group: bool | Unavailable = NOT_READ
+    """The OOM killer takes all of it, or none."""
 
 
 class CpuSample(Slice, frozen=True):
@@ -144,6 +156,8 @@ class CpuSample(Slice, frozen=True):
     """Of one processor."""
     throttled_percent: float | None = None
     """Share of periods in which it had to wait."""
+    weight: int | Unavailable = NOT_READ
+    """Share beside its siblings when they contend, 100 being even."""
 
 
 class PidsSample(Slice, frozen=True):
@@ -155,6 +169,15 @@ class PidsSample(Slice, frozen=True):
     """Forks refused by the limit (pids.events max)."""
 
 
+class IoSample(Slice, frozen=True):
+    """The io controller; bytes and operations since the cgroup was made, all disks together."""
+
+    read_bytes: int
+    written_bytes: int
+    reads: int
+    writes: int
+
+
 class CgroupSample(Slice, frozen=True):
     """A cgroup's gauges, the same on v1, v2 and hybrid hosts."""
 
@@ -164,10 +187,15 @@ class CgroupSample(Slice, frozen=True):
     memory: MemorySample | Unavailable
     cpu: CpuSample | Unavailable
     pids: PidsSample | Unavailable
-    pressure_memory: Pressure | Unavailable = Unavailable("not read")
-    pressure_cpu: Pressure | Unavailable = Unavailable("not read")
+    pressure_memory: Pressure | Unavailable = NOT_READ
+    pressure_cpu: Pressure | Unavailable = NOT_READ
     biting: dict[str, str] = {}
-    """Controller -> the directory of the ancestor (or itself) whose limit is the smallest one in force."""
+    """Controller -> the directory of the ancestor (or itself) whose limit is the smallest one in force; also
+    "memory.high", and "io DISK KEY" for each of io.max's keys."""
+    pressure_io: Pressure | Unavailable = NOT_READ
+    io: IoSample | Unavailable = NOT_READ
+    frozen: bool | Unavailable = NOT_READ
+    """All its processes are stopped where they were."""
 
 
 class Link(Slice, frozen=True):
@@ -178,6 +206,10 @@ class Link(Slice, frozen=True):
     addresses: tuple[str, ...] = ()
     rx_bytes: int = 0
     tx_bytes: int = 0
+    peer: str = ""
+    """Where the other end of its cable is, in words; "" when it has none, or nobody knows."""
+    cut: bool = False
+    """The cable is pulled out at the other end: the interface is up but hears nothing."""
 
 
 class NetworkView(Slice, frozen=True):

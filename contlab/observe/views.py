@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from ipaddress import IPv4Address
+
+from msgspec.structs import replace
 
 from contlab.linux.mountinfo import MountInfo, covered, parse_mountinfo
 from contlab.linux.net import interface_of, parse_dev, parse_fib_trie, parse_if_inet6, parse_igmp, parse_route
@@ -107,14 +110,22 @@ class NetworkReader:
         self._raw: tuple[bytes, ...] = ()
         self._view = NetworkView()
 
-    def read(self, pid: int) -> NetworkView:
-        """OSError when /proc/PID/net/dev can't be read. The other files are missing when IPv4 or IPv6 is off."""
+    def read(self, pid: int, peers: Mapping[str, str] | None = None, cut: bool = False) -> NetworkView:
+        """OSError when /proc/PID/net/dev can't be read. The other files are missing when IPv4 or IPv6 is off.
+
+        ``peers``: interface -> where its cable ends, and ``cut``: it is pulled out there. These files tell neither.
+        """
         dev = self._source.read(f"/proc/{pid}/net/dev")
         raw = (dev, *(read_or_none(self._source, f"/proc/{pid}/net/{name}") or b"" for name in _NET_FILES[1:]))
         if raw != self._raw:
             self._view = NetworkView(_links(*raw))
             self._raw = raw
-        return self._view
+        if not peers:
+            return self._view
+        links = self._view.links
+        return NetworkView(
+            tuple(replace(link, peer=peers[link.name], cut=cut) if link.name in peers else link for link in links)
+        )
 
 
 def _links(dev: bytes, fib_trie: bytes, route: bytes, igmp: bytes, if_inet6: bytes) -> tuple[Link, ...]:

@@ -10,7 +10,9 @@ from contlab.runtime.events import (
     ExecStarted,
     Exited,
     Failed,
+    FrozenIs,
     GroupReady,
+    LinkIs,
     OperationDone,
     Removed,
     Started,
@@ -37,6 +39,10 @@ def sentence(event: AnyEvent) -> str:
             return f"its PID 1 (PID {event.pid} on the host) {_ending(event)}, and with it all its processes"
         case Failed():
             return f"could not start: {event.message}"
+        case FrozenIs():
+            return event.message or ("all its processes are frozen" if event.frozen else "its processes go on")
+        case LinkIs():
+            return event.message or ("its cable is plugged in" if event.up else "its cable is pulled out")
         case Removed():
             return "removed: nothing of it is left on the host"
         case _:

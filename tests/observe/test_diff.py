@@ -33,7 +33,7 @@ PROC = Mount(11, 10, "0:22", "/", "/proc", "rw", "private", "proc", "proc", "rw"
 GROUP = CgroupSample(
     version="v2",
     path="/sys/fs/cgroup/contlab-t",
-    memory=MemorySample(1 << 20, 32 << 20, 0, 0, 0, 0, 0, 0),
+    memory=MemorySample(1 << 20, 32 << 20, 0, 0, 0, 0, 0, 0, high_events=0),
     cpu=CpuSample(0, 0.5, 10, 0, 0),
     pids=PidsSample(2, 16, 0),
     biting={"memory": "/sys/fs/cgroup/contlab-t"},
@@ -163,6 +163,9 @@ def test_hostname_root_and_user_map_are_told():
         ("memory", {"oom_kills": 1}, "memory.oom_kills", "a process here: memory reached its limit of 32 MiB"),
         ("memory", {"oom_kills": 3}, "memory.oom_kills", "3 processes here: memory reached its limit of 32 MiB"),
         ("memory", {"limit": None}, "memory.limit", "its memory limit is none (it was 32 MiB)"),
+        ("memory", {"high": 16 << 20}, "memory.high", "its memory.high limit is 16 MiB (it was none)"),
+        ("memory", {"high_events": 1}, "memory.high_events", "memory is above memory.high: it was slowed down once"),
+        ("memory", {"high_events": 9}, "memory.high_events", "it was slowed down 9 times"),
         ("cpu", {"quota": 0.25}, "cpu.quota", "its cpu limit is 25 % of a processor (it was 50 % of a processor)"),
         (
             "cpu",
@@ -191,6 +194,16 @@ def test_a_kill_under_an_ancestor_s_limit_names_the_ancestor():
     assert text == "the kernel killed a process here: memory reached the limit of /sys/fs/cgroup/contlab-group"
 
 
+@pytest.mark.parametrize(("frozen", "text"), [(True, "all its processes were stopped"), (False, "its processes go on")])
+def test_a_cgroup_that_is_frozen_or_thawed_is_told(frozen, text):
+    before = msgspec.structs.replace(GROUP, frozen=not frozen)
+
+    ((key, how, sentence),) = told(before, msgspec.structs.replace(before, frozen=frozen), "cgroup")
+
+    assert (key, how) == ("frozen", "changed")
+    assert sentence.startswith(text)
+
+
 def test_a_counter_that_was_or_is_unknown_tells_nothing():
     unknown = changed(GROUP, "memory", oom_kills=Unavailable("no memory.events here"))
 
@@ -210,6 +223,16 @@ def test_interfaces_come_up_get_addresses_and_go():
         ("eth1", "appeared", "the interface eth1 appeared"),
         ("eth0", "vanished", "the interface eth0 is gone"),
     ]
+
+
+def test_a_cable_that_is_pulled_and_plugged_in_again_is_told():
+    plugged = NetworkView((Link("eth0", True, peer="to-a at lan"),))
+    cut = NetworkView((Link("eth0", True, peer="to-a at lan", cut=True),))
+
+    assert told(plugged, cut, "network") == [
+        ("eth0", "changed", "the interface eth0 lost its carrier: the cable is pulled out")
+    ]
+    assert told(cut, plugged, "network") == [("eth0", "changed", "the interface eth0 has its carrier again")]
 
 
 def test_traffic_is_no_change():

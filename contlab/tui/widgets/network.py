@@ -19,7 +19,8 @@ class Network(Panel):
 
     TITLE = "Network"
     HELP: ClassVar[str] = (
-        "The interfaces of its net namespace. One that it has to itself begins with `lo` alone, and down.\n\n"
+        "The interfaces of its net namespace. One that it has to itself begins with `lo` alone, and down. An `eth0` is "
+        "one end of a cable (a veth pair); ⇄ says where the other one is plugged in.\n\n"
         "From /proc/PID/net. By hand: `nsenter -t PID -n ip addr`."
     )
 
@@ -39,13 +40,20 @@ class Network(Panel):
         return [_row(link, marks.get(link.name, " "), width) for link in self.network.links]
 
 
+def _style(link: Link) -> str:
+    if link.cut:
+        return "$error"
+    return "$success" if link.up else "$foreground-muted"
+
+
 def _row(link: Link, mark: str, width: int) -> Content:
     traffic = f"  in {size(link.rx_bytes)}  out {size(link.tx_bytes)}" if width >= 60 else ""
     return Content.assemble(
         (mark, "$accent bold"),
         cell(link.name, 11, "bold"),
-        ("▲ up  " if link.up else "▼ down", "$success" if link.up else "$foreground-muted"),
+        ("✂ cut " if link.cut else "▲ up  " if link.up else "▼ down", _style(link)),
         "  ",
         safe(", ".join(link.addresses) or "no address", "" if link.addresses else "$foreground-muted"),
+        safe(f"  ⇄ {link.peer}" if link.peer else "", "$foreground-muted"),
         (traffic, "$foreground-muted"),
     )
