@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,9 @@ import psutil
 import pytest
 
 from contlab import doctor, paths
+from contlab.errors import UnavailableError
 from contlab.runtime.sweep import sweep
+from contlab.vm import kernel
 
 MUST_RUN = os.environ.get("CONTLAB_MUST_RUN") == "1"
 """Set where every test must run (.ci/run): a skip is a failure then."""
@@ -37,9 +40,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_directories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The user's caches, progress and recordings stay as they are."""
+    """The user's caches, progress and recordings stay as they are; a kernel image that was fetched is found, though."""
     home = tmp_path_factory.mktemp("xdg")
     with pytest.MonkeyPatch.context() as patch:
+        with contextlib.suppress(UnavailableError):
+            patch.setenv("CONTLAB_KERNEL", str(kernel.find().path))
         for kind in ("CACHE", "DATA", "STATE", "CONFIG"):
             patch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
         yield

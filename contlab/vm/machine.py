@@ -176,10 +176,11 @@ class Machine:
         await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
         if (why := qemu.panic(self.console)) is not None:
             return Ending(Reason.PANIC, why)
-        if status < 0:
-            return Ending(Reason.KILLED, f"signal {-status}")
+        said = self._errors.decode("utf-8", "backslashreplace").strip()
+        if (number := -status if status < 0 else qemu.terminated(said)) > 0:
+            return Ending(Reason.KILLED, f"signal {number}")
         if status > 0:
-            lines = self._errors.decode("utf-8", "backslashreplace").strip().splitlines()
+            lines = said.splitlines()
             return Ending(Reason.FAILED, lines[-1] if lines else f"exit {status}")
         return Ending(Reason.OFF, "" if self._asked else "by itself")
 

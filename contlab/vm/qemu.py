@@ -109,3 +109,9 @@ def panic(console: str) -> str | None:
     """The reason the guest's kernel gave for giving up, if it did."""
     found = re.search(r"Kernel panic - not syncing: (.*)", console)
     return found[1].strip() if found else None
+
+
+def terminated(errors: str) -> int:
+    """The signal that QEMU said it ended by, well and with status 0; 0 when it said no such thing."""
+    found = re.search(r"terminating on signal (\d+)", errors)
+    return int(found[1]) if found else 0

@@ -52,3 +52,8 @@ def test_a_panic_is_found_on_the_console():
     console = "[    1.2] Kernel panic - not syncing: System is deadlocked on memory\r\n[    1.3] CPU: 0"
     assert qemu.panic(console) == "System is deadlocked on memory"
     assert qemu.panic("all is well") is None
+
+
+def test_a_signal_that_qemu_ends_by_in_good_order_is_known_by_its_words():
+    assert qemu.terminated("qemu-system-x86_64: terminating on signal 15 from pid 7 (bash)") == 15
+    assert qemu.terminated("") == 0
