@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from contlab.cli import spawn_options
+from contlab.cli.spawn_options import further_options
+
 if TYPE_CHECKING:
     from contlab.runtime.events import OperationDone
     from contlab.runtime.spec import Bind, ContainerSpec, Namespace
@@ -19,9 +22,7 @@ NAME = "box"
 @click.option("--explain", is_flag=True, help="After the command: each kernel operation, its µs and the same by hand.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and make nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One object a line on stdout: events, and the command's output.")
-@click.option("--memory", metavar="SIZE", help="Memory limit, e.g. 32M; beyond it the OOM killer acts.")
-@click.option("--cpus", type=click.FloatRange(min=0.01), help="Processors, e.g. 0.5 for half of one.")
-@click.option("--pids", type=click.IntRange(min=1), help="Most tasks at a time.")
+@further_options
 @click.option("--unshare", metavar="KINDS", help="Only these namespaces of its own: mnt,pid,net,uts,ipc,user,...")
 @click.option("--share", metavar="KINDS", help="All namespaces of its own but these, which it shares with the host.")
 @click.option("--root", metavar="ROOT", default="busybox", show_default=True,
@@ -60,6 +61,9 @@ def spawn(explain: bool, dry_run: bool, as_json: bool, command: tuple[str, ...],
             click.echo(events.encode(event))
         if isinstance(event, events.OperationDone):
             done.append(event)
+        if isinstance(event, events.Started) and not as_json:
+            for what, reason in event.missing.items():
+                tell(f"without {what}: {reason}")
 
     try:
         return asyncio.run(run_once(NAME, spec, heard, _print_output if as_json else None, tell))
@@ -71,9 +75,6 @@ def spawn(explain: bool, dry_run: bool, as_json: bool, command: tuple[str, ...],
 def spec_of(
     command: tuple[str, ...],
     *,
-    memory: str | None,
-    cpus: float | None,
-    pids: int | None,
     unshare: str | None,
     share: str | None,
     root: str,
@@ -83,9 +84,10 @@ def spec_of(
     hostname: str | None,
     env: tuple[str, ...],
     workdir: str,
+    **further: Any,
 ) -> ContainerSpec:
     """The options as a ContainerSpec; click.UsageError where they make none."""
-    from contlab.runtime.spec import ALL_NAMESPACES, ContainerSpec, Limits, Namespace, RootMethod
+    from contlab.runtime.spec import ALL_NAMESPACES, ContainerSpec, Namespace, RootMethod
 
     if root in (".", "..") or "/" in root:
         root = str(Path(root).resolve())
@@ -109,7 +111,7 @@ def spec_of(
         hostname=hostname,
         environment=dict(_variable(text) for text in env),
         workdir=workdir,
-        limits=Limits(_size(memory), cpus, pids),
+        **spawn_options.fields(**further),
     )
 
 
@@ -128,15 +130,6 @@ def _kinds(text: str | None) -> frozenset[Namespace]:
             raise click.UsageError(f"{name!r} is no namespace{meant} There are {', '.join(Namespace)}.")
         kinds.add(Namespace(name))
     return frozenset(kinds)
-
-
-def _size(text: str | None) -> int | None:
-    from contlab.linux.sizes import parse_size
-
-    try:
-        return parse_size(text) if text is not None else None
-    except ValueError as error:
-        raise click.UsageError(f"--memory: {error}") from None
 
 
 def _bind(text: str) -> Bind:

@@ -17,7 +17,18 @@ from contlab.lab import once
 from contlab.runtime.cgroup import CgroupPlan
 from contlab.runtime.operation import MakeCgroup, SetLimit
 from contlab.runtime.plan import Places, Plan, compile_plan
-from contlab.runtime.spec import ALL_NAMESPACES, Bind, ContainerSpec, Limits, Namespace, RootMethod
+from contlab.runtime.rights import ROOT
+from contlab.runtime.spec import (
+    ALL_NAMESPACES,
+    Bind,
+    ContainerSpec,
+    IdMap,
+    IoLimit,
+    Limits,
+    Namespace,
+    RootMethod,
+    TimeOffsets,
+)
 
 
 def spec(*arguments: str) -> ContainerSpec:
@@ -52,6 +63,21 @@ def test_without_options_it_is_the_default_container_with_a_shell() -> None:
         (["--memory", "max"], ContainerSpec()),
         (["--cpus", "0.5"], ContainerSpec(limits=Limits(cpus=0.5))),
         (["--pids", "16"], ContainerSpec(limits=Limits(pids=16))),
+        (["--memory-high", "16M", "--oom-group"], ContainerSpec(limits=Limits(memory_high=16 << 20, oom_group=True))),
+        (["--memory", "32M", "--memory-swap", "1M"], ContainerSpec(limits=Limits(memory=32 << 20, swap=1 << 20))),
+        (["--cpu-weight", "25"], ContainerSpec(limits=Limits(cpu_weight=25))),
+        (
+            ["--io-max", "/dev/vda:rbps=1M,wiops=50", "--io-max", "8:0:wbps=4096"],
+            ContainerSpec(limits=Limits(io=(IoLimit("/dev/vda", rbps=1 << 20, wiops=50), IoLimit("8:0", wbps=4096)))),
+        ),
+        (["--network", "lan", "--ip", "10.0.0.1/8"], ContainerSpec(network="lan", address="10.0.0.1/8")),
+        (["--network", "host"], ContainerSpec(network="host")),
+        (
+            ["--map-uids", "0:1000:1", "--map-uids", "1:100000:10", "--map-gids", "0:5:1"],
+            ContainerSpec(id_map=(IdMap(0, 1000, 1), IdMap(1, 100_000, 10)), gid_map=(IdMap(0, 5, 1),)),
+        ),
+        (["--boottime", "-5"], ContainerSpec(time_offsets=TimeOffsets(boottime=-5))),
+        (["--monotonic", "60"], ContainerSpec(time_offsets=TimeOffsets(monotonic=60))),
         (["--hostname", "box"], ContainerSpec(hostname="box")),
         (["--env", "A=1", "--env", "B=x=y", "--env", "C="], ContainerSpec(environment={"A": "1", "B": "x=y", "C": ""})),
         (["--workdir", "/tmp"], ContainerSpec(workdir="/tmp")),
@@ -107,6 +133,15 @@ def test_binds_are_absolute_and_may_be_read_only_and_hold_any_character(
         (["--cpus", "0"], "'--cpus': 0.0 is not in the range x>=0.01"),
         (["--cpus", "half"], "'half' is not a valid float range"),
         (["--pids", "0"], "'--pids': 0 is not in the range x>=1"),
+        (["--memory-high", "x"], "--memory-high: 'x' is no size"),
+        (["--memory-swap", "x"], "--memory-swap: 'x' is no size"),
+        (["--cpu-weight", "10001"], "10001 is not in the range 1<=x<=10000"),
+        (["--io-max", "/dev/vda"], "--io-max '/dev/vda': write DISK:KEY=N"),
+        (["--io-max", "/dev/vda:speed=1"], "KEY being rbps, wbps, riops, wiops"),
+        (["--io-max", "/dev/vda:rbps="], "write DISK:KEY=N"),
+        (["--io-max", "/dev/vda:rbps=x"], "--io-max: 'x' is no size"),
+        (["--map-uids", "0:1"], "--map-uids '0:1': write INSIDE:OUTSIDE:LENGTH"),
+        (["--map-gids", "0:x:1"], "--map-gids '0:x:1': write"),
         (["--unshare", "pid", "--share", "net"], "--unshare and --share exclude each other"),
         (["--unshare", "mount"], "'mount' is no namespace; did you mean mnt?"),
         (["--share", "vfork"], "'vfork' is no namespace. There are mnt, pid, net, uts, ipc, user, cgroup, time."),
@@ -164,7 +199,8 @@ OPTIONS = ("--memory", "32M", "--hostname", "a b", "--bind", "/proc:/a\nb:ro")
 def planned(monkeypatch: pytest.MonkeyPatch) -> Plan:
     """The plan for OPTIONS on that host."""
     monkeypatch.setattr(once, "plan_cgroup", lambda *_: CGROUP_PLAN)
-    monkeypatch.setattr(once, "rootfs_of", lambda _: "/cache/tree")
+    monkeypatch.setattr(once, "rootfs_of", lambda *_: "/cache/tree")
+    monkeypatch.setattr(once, "read_rights", lambda: ROOT)
     at = "/run/contlab/contlab-RUN"
     places = Places("/cache/tree", f"{at}/root", f"{at}/lower", f"{at}/copy-{NAME}")
     return compile_plan(spec(*OPTIONS, "--", "sh", "-c", "echo $$"), places, CGROUP_PLAN, NAME)
