@@ -67,13 +67,10 @@ def plan_cgroup(
     if (unified := hierarchies.unified) is not None:
         if UNIFIED in parent:
             at = Base(parent[UNIFIED], lacking=tuple(c for c in on_v2 if c not in parent))
+        elif for_children and hierarchies.of("io") == unified:
+            on_v2, at = _base_with_io(unified, on_v2)
         else:
             at = find_base(unified, on_v2)
-        if for_children and hierarchies.of("io") == unified and "io" not in on_v2:
-            # For a limit that a child may ask for later; where io can't be passed on from the same place, not.
-            with_io = find_base(unified, (*on_v2, "io"))
-            if (with_io.directory, with_io.lacking) == (at.directory, at.lacking):
-                on_v2, at = (*on_v2, "io"), with_io
         if at.directory:
             directory = f"{at.directory}/{name}"
             missing |= dict.fromkeys(at.lacking, at.why)
@@ -103,6 +100,14 @@ def plan_cgroup(
     first = {d: c for c, d in reversed(directories.items()) if d != born_in}
     join = tuple((directory, tree) for directory, tree in reversed(first.items()))
     return CgroupPlan(tuple(make), directories, born_in, join, missing)
+
+
+def _base_with_io(unified: Hierarchy, controllers: tuple[str, ...]) -> tuple[tuple[str, ...], Base]:
+    """For a group: io, too, which a child may ask for later; but not where that would lead to another place."""
+    plain, asked = find_base(unified, controllers), tuple(dict.fromkeys((*controllers, "io")))
+    with_io = find_base(unified, asked)
+    same = (with_io.directory, with_io.lacking) == (plain.directory, plain.lacking)
+    return (asked, with_io) if same else (controllers, plain)
 
 
 def _version(hierarchies: Hierarchies, controller: str) -> Version:
