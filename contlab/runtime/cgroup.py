@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from contlab.errors import CgroupError
-from contlab.linux.cgroup import Hierarchies, Version, find_hierarchies, freeze, pids_of
+from contlab.linux.cgroup import Hierarchies, Hierarchy, Version, find_hierarchies, freeze, pids_of
 from contlab.runtime.delegation import Base, find_base
 from contlab.runtime.limits import refuse_nonsense, set_limits
 from contlab.runtime.operation import EnableControllers, MakeCgroup, Operation
