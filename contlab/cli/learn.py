@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import date
+
     from contlab.course.lesson import Lesson
     from contlab.course.library import Track
     from contlab.course.progress import Progress
     from contlab.lab import Lab
+    from contlab.review.session import Caps
+    from contlab.tui.reviewing import Reviewing
 
 
 @click.command()
@@ -32,6 +37,17 @@ def learn(record: Path | None = None, lesson: str | None = None) -> int:
 
     from contlab.course import library
     from contlab.course.progress import Progress
+
+    first = library.open_lesson(lesson) if lesson else _unfinished(library.tracks(), Progress())
+    return teach(first, record, review_of)
+
+
+def teach(
+    first: Lesson | None, record: Path | None, review: Callable[[], Reviewing], *, review_first: bool = False
+) -> int:
+    """Run the app with the real things; its exit code."""
+    from contlab.course import library
+    from contlab.course.progress import Progress
     from contlab.tui.app import ContlabApp
     from contlab.tui.course import Course
     from contlab.vm.model import ModelParameters, rows
@@ -41,12 +57,24 @@ def learn(record: Path | None = None, lesson: str | None = None) -> int:
 
         return await open_lab(of, record=record)
 
-    progress = Progress()
-    first = library.open_lesson(lesson) if lesson else _unfinished(library.tracks(), progress)
-    course = Course(library.tracks, _open, open_lab, progress, rows(ModelParameters(), _host_memory()))
-    app = ContlabApp(course, first)
+    course = Course(library.tracks, _open, open_lab, Progress(), rows(ModelParameters(), _host_memory()))
+    app = ContlabApp(course, first, review, review_first=review_first)
     app.run()
     return app.return_code or 0
+
+
+def review_of(vault: Path | None = None, on: date | None = None, caps: Caps | None = None) -> Reviewing:
+    """What the Review screen needs: the vault that is meant, and the lessons its notes may lead to."""
+    from contlab.lab.remember import shipped_lessons, sync_lessons
+    from contlab.review import recent
+    from contlab.review.desk import Desk
+    from contlab.review.links import Lessons
+    from contlab.review.session import Caps
+    from contlab.tui.reviewing import Reviewing
+
+    lessons = shipped_lessons()
+    desk = Desk(recent.find(vault), sync_lessons, Lessons(lessons), on=on)
+    return Reviewing(desk, {lesson.id: lesson for lesson in lessons}, caps or Caps())
 
 
 def _open(path: Path) -> Lesson:

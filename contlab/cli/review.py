@@ -18,9 +18,42 @@ BAR = 40
 """Columns of the longest bar."""
 
 
-@click.group()
+class _Review(click.Group):
+    """A group whose first word may also be a vault: then the screen opens."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        words = [word for word in args if not word.startswith("-")]
+        if not {"-h", "--help"} & set(args) and not (words and words[0] in self.commands):
+            args = ["open", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Review)
 def review() -> None:
-    """See how reviewing goes; take cards in and out."""
+    """Review what is due, in the terminal: contlab review [VAULT].
+
+    VAULT is a folder of Obsidian notes; without it, $CONTLAB_VAULT, the vault around this folder, or the one used last.
+    """
+
+
+@review.command("open")
+@VAULT
+@ON
+@click.option("--cap", type=click.IntRange(min=0), default=30, show_default=True, help="Reviews a session; 0: no cap.")
+@click.option("--minutes", type=click.FloatRange(min=0), default=20, show_default=True, help="Minutes a session.")
+@click.option("--new", type=click.IntRange(min=0), default=10, show_default=True, help="New notes, and new cards.")
+def open_screen(vault: Path | None, on: datetime | None, cap: int, minutes: float, new: int) -> int:
+    """Open the Review screen; `contlab review VAULT` does the same."""
+    import sys
+
+    from contlab.cli.learn import review_of, teach
+    from contlab.errors import UnavailableError
+    from contlab.review.session import Caps
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UnavailableError("the Review screen needs a terminal", "Without one: contlab due, contlab rate NOTE good")
+    given = review_of(vault, on.date() if on else None, Caps(cap, minutes, new))
+    return teach(None, None, lambda: given, review_first=True)
 
 
 @review.command()

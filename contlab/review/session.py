@@ -108,6 +108,18 @@ class Session:
         self._take_out(item)
         self._put_back(item)
 
+    def renew(self, items: Iterable[Item], now: datetime) -> None:
+        """The vault was read again: its items in place of those that were left; the current one stays, if it is due."""
+        kept, self._queue = self.current, _chosen(items, self.caps)
+        waiting = {item.id for _, item in self._waiting}
+        self._queue = [item for item in self._queue if item.id not in waiting]
+        same = next((item for item in self._queue if kept and item.id == kept.id), None)
+        self.current = None
+        if same is not None:
+            self.choose(same)
+        else:
+            self._next(now)
+
     def go_on(self, now: datetime) -> None:
         """The cap was reached, and it is not enough: as much again."""
         self._began, self._counted = now, len(self.done)

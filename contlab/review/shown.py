@@ -94,7 +94,7 @@ def _about_note(read: Note, on: date) -> Iterator[str]:
     yield f"due {when.due}{since}"
     yield f"every {interval_words(when.interval)}"
     yield f"ease {when.ease:g}"
-    yield f"recall ≈ {queue.recall(when, on):.0%}"
+    yield f"memory now ≈{queue.recall(when, on):.0%}"
 
 
 def show_card(item: Item, card: Card, deck: Deck, now: datetime, lessons: Lessons) -> Shown:

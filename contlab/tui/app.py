@@ -7,10 +7,11 @@ import os
 import signal
 import sys
 import termios
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from rich.text import Text
+from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -18,9 +19,12 @@ from textual.screen import Screen
 from contlab.course.lesson import Lesson
 from contlab.errors import ContlabError
 from contlab.tui.course import Course
+from contlab.tui.reviewing import Reviewing
+from contlab.tui.screens.error import ErrorScreen
 from contlab.tui.screens.help import HelpScreen
 from contlab.tui.screens.home import HomeScreen, LessonPicked
 from contlab.tui.screens.learn import LearnScreen
+from contlab.tui.screens.review import ReviewScreen
 from contlab.tui.text import visible_lines
 from contlab.tui.theme import DARK, THEMES
 
@@ -32,15 +36,24 @@ class ContlabApp(App[None]):
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "Help", key_display="?", tooltip="Keys, and what the panels show"),
+        Binding("v", "review", "Review", tooltip="Review the notes and cards that are due"),
         Binding("q", "quit", "Quit", tooltip="End the lab, clean up and leave"),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
         Binding("ctrl+c", "quit", "Quit", show=False),
     ]
 
-    def __init__(self, course: Course, first: Lesson | None = None) -> None:
-        """``first``: the lesson to begin with; without one, the list is shown."""
+    def __init__(
+        self,
+        course: Course,
+        first: Lesson | None = None,
+        review: Callable[[], Reviewing] | None = None,
+        *,
+        review_first: bool = False,
+    ) -> None:
+        """``first``: the lesson to begin with; without one, the list is shown. ``review``: makes what is reviewed."""
         super().__init__()
         self.course, self._first = course, first
+        self._review, self._review_first = review, review_first
         self._leaving = False
 
     def on_mount(self) -> None:
@@ -56,10 +69,28 @@ class ContlabApp(App[None]):
         self.push_screen(HomeScreen(self.course))
         if self._first is not None:
             self.push_screen(LearnScreen(self._first, self.course))
+        if self._review_first:
+            self.action_review()
 
     def on_lesson_picked(self, message: LessonPicked) -> None:
         """Play a lesson, from where it was left."""
         self.push_screen(LearnScreen(message.lesson, self.course))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The review opens from the list."""
+        if action == "review":
+            return self._review is not None and isinstance(self.screen, HomeScreen)
+        return super().check_action(action, parameters)
+
+    @work(group="play", exit_on_error=False)
+    async def action_review(self) -> None:
+        """Open the review; reading the lessons for its links waits for the disk."""
+        if self._review is None:
+            return
+        try:
+            self.push_screen(ReviewScreen(await asyncio.to_thread(self._review), self.course))
+        except ContlabError as error:
+            self.push_screen(ErrorScreen(error.message, error.hint))
 
     def action_help(self) -> None:
         """Keys and panels."""
@@ -85,7 +116,7 @@ class ContlabApp(App[None]):
     async def _leave(self) -> None:
         try:
             for screen in self.screen_stack:
-                if isinstance(screen, LearnScreen):
+                if isinstance(screen, LearnScreen | ReviewScreen):
                     await screen.leave()
         except ContlabError as error:
             self.exit(return_code=int(error.exit_code), message=Text(visible_lines(str(error))))

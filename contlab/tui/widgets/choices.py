@@ -16,5 +16,5 @@ class Choices(OptionList):
         Binding("down", "cursor_down", "Move", key_display="↑↓", tooltip="Highlight another line"),
     ]
 
-    def __init__(self, *, id: str, compact: bool = False) -> None:
-        super().__init__(id=id, compact=compact, markup=False)
+    def __init__(self, *, id: str, classes: str | None = None, compact: bool = False) -> None:
+        super().__init__(id=id, classes=classes, compact=compact, markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from textual import events
@@ -32,13 +33,18 @@ class PageBar(Widget):
     page: reactive[str] = reactive("")
     """The chosen one."""
 
+    def __init__(self, names: Mapping[str, str] = NAMES, *, id: str | None = None) -> None:
+        """``names``: a page's id -> what it is called."""
+        super().__init__(id=id)
+        self._names = names
+
     def render(self) -> Content:
         """The chosen one is reversed and bold, so that colour isn't needed to see it."""
         return Content("").join(self._label(page) for page in self.pages)
 
     def _label(self, page: str) -> Content:
         style = "bold reverse $primary" if page == self.page else "$foreground-muted"
-        return Content.styled(f" {NAMES[page]} ", style).stylize(Style.from_meta({"page": page}))
+        return Content.styled(f" {self._names[page]} ", style).stylize(Style.from_meta({"page": page}))
 
     def on_click(self, event: events.Click) -> None:
         """Go to the page under the pointer."""
