@@ -11,29 +11,33 @@ import termios
 from collections.abc import Callable, Iterator
 from functools import partial
 
-import msgspec
-
-from contlab.errors import NotPermittedError
 from contlab.lab.output import OutputReader
 from contlab.observe.source import HostSource, read_or_none
 from contlab.runtime import events
 from contlab.runtime.cgroup import plan_cgroup, read_hierarchies
-from contlab.runtime.client import Runtime, rootfs_of
+from contlab.runtime.client import Runtime
 from contlab.runtime.handle import Container
 from contlab.runtime.plan import Places, Plan, compile_plan
-from contlab.runtime.spec import ContainerSpec, IdMap
+from contlab.runtime.rights import ROOT, Rights, read_rights
+from contlab.runtime.rootless import adapt
+from contlab.runtime.spec import ContainerSpec
+from contlab.runtime.trees import rootfs_of
+from contlab.runtime.wiring import Wiring
 
 PATIENCE = 1.0
 """Seconds between a signal that was passed on and SIGKILL."""
 
 
-def plan_of(name: str, spec: ContainerSpec) -> Plan:
-    """What would be done on this host, with a run's number left open."""
+def plan_of(name: str, spec: ContainerSpec, sudo: bool = False) -> Plan:
+    """What would be done on this host for this user (``sudo``: for root), with a run's number left open."""
     cgroup = plan_cgroup(read_hierarchies(), f"contlab-RUN-{name}", spec.limits, {})
     at = "/run/contlab/contlab-RUN"
-    if os.geteuid() != 0:  # who can't give files away is shown the same tree with files of their own
-        spec = msgspec.structs.replace(spec, id_map=IdMap(outside=0))
-    return compile_plan(spec, Places(rootfs_of(spec), f"{at}/root", f"{at}/lower", f"{at}/copy-{name}"), cgroup, name)
+    rights: Rights = ROOT if sudo else read_rights()
+    spec, _ = adapt(spec, rights)
+    tree = rootfs_of(spec, read_rights().admin)
+    places = Places(tree, f"{at}/root", f"{at}/lower", f"{at}/copy-{name}")
+    cable = Wiring(at, "contlab-RUN").plug_in(name, spec)
+    return compile_plan(spec, places, cgroup, name, rights, cable)
 
 
 async def run_once(
@@ -42,16 +46,15 @@ async def run_once(
     heard: Callable[[events.AnyEvent], None],
     printed: Callable[[str, str], None] | None,
     notice: Callable[[str], None],
+    sudo: bool = False,
 ) -> int:
     """Make it, wait for its end, remove it; returns the command's status, 128 + N when signal N ended us both.
 
     ``heard``: called with every event. ``printed``: called with stream and text of the command's output; None: the
     command has our own stdin, stdout and stderr. BrokenPipeError in either kills it. ``notice``: called with what the
-    person at the keyboard should know.
+    person at the keyboard should know. ``sudo``: the supervisor is started by sudo(8).
     """
-    if os.geteuid() != 0:
-        raise NotPermittedError("making containers needs root here", "Run it as root: sudo contlab spawn ...")
-    runtime = Runtime()
+    runtime = Runtime(sudo)
     signals: asyncio.Queue[int] = asyncio.Queue()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, number)

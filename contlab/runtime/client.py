@@ -8,20 +8,18 @@ import itertools
 import os
 import secrets
 import signal
-import socket
-import sys
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
 from contlab import paths
-from contlab.errors import ContlabError, RootfsError, RuntimeFailure
-from contlab.rootfs import build, recipe
-from contlab.runtime import events, ids, protocol, sweep
+from contlab.errors import ContlabError, RuntimeFailure
+from contlab.runtime import events, launch, protocol, sweep
 from contlab.runtime.awaited import Awaited
 from contlab.runtime.handle import Container, Execution, Stdio
-from contlab.runtime.spec import ContainerSpec, Limits, Namespace, RootMethod
+from contlab.runtime.spec import ContainerSpec, Limits
+from contlab.runtime.trees import rootfs_of
 from contlab.runtime.wire import Wire
 
 Listener = Callable[[events.AnyEvent], None]
@@ -33,14 +31,19 @@ PATIENCE = 30.0
 class Runtime:
     """One supervisor and its containers. ``async with Runtime() as runtime: ...``"""
 
-    def __init__(self) -> None:
+    def __init__(self, sudo: bool = False) -> None:
+        """``sudo``: the supervisor, and it alone, is started by sudo(8), which must not have to ask for a password."""
+        self._sudo = sudo
+        self.admin = os.geteuid() == 0
+        """The supervisor has root's privileges; known for sure once it is started."""
         self.run = secrets.token_hex(4)
         self.swept = sweep.Swept()
         """What dead runs had left, removed at the start; and at last what this one left when its supervisor died."""
-        self._root = str(paths.runtime_root())
+        self._root = launch.ELEVATED_ROOT if sudo else str(paths.runtime_root())
         self._exec_ids = itertools.count(1)
         self._listeners: list[Listener] = []
         self._process: asyncio.subprocess.Process | None = None
+        self._pid: int | None = None
         self._wire: Wire | None = None
         self._awaited: Awaited
         self._lost = RuntimeFailure("the run is not open")
@@ -60,26 +63,27 @@ class Runtime:
 
     async def start(self) -> None:
         """Remove what dead runs left, and start the supervisor. RuntimeFailure with its last words when it can't."""
-        self.swept = await asyncio.to_thread(sweep.sweep, self._root)
-        self._awaited = Awaited()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
-        with theirs:
+        self.swept = await self._sweep()
+        *others, last = await asyncio.to_thread(launch.ways, self._sudo)
+        for way in others:
             try:
-                self._process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-P", "-m", "contlab.runtime.supervisor",
-                    str(theirs.fileno()), self.run, self._root,
-                    stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-                    pass_fds=(theirs.fileno(),), start_new_session=True,
-                )  # fmt: skip
-            except BaseException:
-                ours.close()
-                raise
-        self._wire = Wire(ours, self._heard, self._supervisor_gone)
+                async with asyncio.timeout(PATIENCE):
+                    return await self._start(way)
+            except (RuntimeFailure, TimeoutError, OSError):
+                await self._close()
+                self._process, self._mourning = None, None
         try:
-            await self._awaited.ready
+            await self._start(last)
         except BaseException:
             await self.close()
             raise
+
+    async def _start(self, way: launch.Way) -> None:
+        self._awaited = Awaited()
+        self._process, ours = await launch.launch(way, self.run, self._root)
+        self._wire = Wire(ours, self._heard, self._supervisor_gone)
+        ready = await self._awaited.ready
+        self.admin, self._pid = ready.admin, ready.pid
 
     @property
     def directory(self) -> str:
@@ -89,7 +93,7 @@ class Runtime:
     @property
     def supervisor_pid(self) -> int | None:
         """The supervisor, as the host counts."""
-        return self._process.pid if self._process else None
+        return self._pid or (self._process.pid if self._process else None)
 
     async def close(self) -> None:
         """End every container and the supervisor; returns when nothing is left. May be called twice."""
@@ -109,10 +113,15 @@ class Runtime:
         try:
             await asyncio.wait_for(self._process.communicate(), PATIENCE)
         except TimeoutError:
-            self._process.kill()  # its containers die with it, and the sweep removes the rest
-            await self._process.wait()
+            with contextlib.suppress(PermissionError):  # sudo's is not ours to kill
+                self._process.kill()  # its containers die with it, and the sweep removes the rest
+                await self._process.wait()
         self._awaited.fail_all(self._lost)
-        await asyncio.to_thread(sweep.sweep, self._root)
+        await self._sweep()
+
+    async def _sweep(self) -> sweep.Swept:
+        """What root's runs left is the elevated supervisor's to remove, when the next one starts."""
+        return sweep.Swept() if self._sudo else await asyncio.to_thread(sweep.sweep, self._root)
 
     # --- requests ---------------------------------------------------------------------------------------------------
 
@@ -135,7 +144,8 @@ class Runtime:
         container = Container(self, name, spec)
         self._awaited.birth(container)
         try:
-            rootfs = await asyncio.to_thread(rootfs_of, spec)
+            # Only root can give files to those who are root inside: an elevated supervisor builds the tree itself.
+            rootfs = "" if self._sudo else await asyncio.to_thread(rootfs_of, spec, self.admin)
             request = protocol.Spawn(
                 container=name, spec=spec, rootfs=rootfs, keep=tuple(keep), requested_at=time.monotonic_ns() / 1000
             )
@@ -216,10 +226,7 @@ class Runtime:
     def _supervisor_gone(self) -> None:
         """Unasked: its containers died with it; what is left is removed now."""
         self._wire = None
-        self._lost = RuntimeFailure(
-            "the supervisor is gone, and every container with it",
-            "Start again; what was left behind is being removed.",
-        )
+        self._lost = RuntimeFailure("the supervisor is gone, and every container with it", self._what_is_left)
         self._mourning = asyncio.create_task(self._mourn())
 
     async def _mourn(self) -> None:
@@ -231,24 +238,18 @@ class Runtime:
         began = self._awaited.ready.done()
         self._lost = RuntimeFailure(
             f"the supervisor {how}, and every container with it" if began else f"the supervisor can't start: it {how}",
-            "Start again; what was left behind is being removed." if began else "Run `contlab doctor` to see why.",
+            self._what_is_left if began else "Run `contlab doctor` to see why.",
         )
         self._awaited.fail_all(self._lost)
-        self.swept = await asyncio.to_thread(sweep.sweep, self._root)
+        self.swept = await self._sweep()
+
+    @property
+    def _what_is_left(self) -> str:
+        if self._sudo:
+            return "Start again: what was left behind is removed first; or do it now: sudo contlab doctor --clean"
+        return "Start again; what was left behind is being removed."
 
 
 def _refused(answer: events.FrozenIs | events.LinkIs) -> None:
     if answer.message:
         raise RuntimeFailure(answer.message, answer.hint)
-
-
-def rootfs_of(spec: ContainerSpec) -> str:
-    """The tree that a spec's root is made from; "" when it keeps the host's."""
-    if spec.root is RootMethod.HOST:
-        return ""
-    if os.path.isabs(spec.rootfs):
-        if not os.path.isdir(spec.rootfs):
-            raise RootfsError(f"there is no directory {spec.rootfs}", "Name one, or a recipe, e.g. busybox.")
-        return spec.rootfs
-    owner = ids.outside(spec.uid_lines, 0) if spec.own(Namespace.USER) else 0
-    return str(build(recipe(spec.rootfs), owner or 0).path)

@@ -6,8 +6,11 @@ The run's directory, and a place in the cgroup tree whose children can have cont
 from __future__ import annotations
 
 import os
+import socket
+import struct
 from collections.abc import Sequence
 
+from contlab.errors import NotPermittedError
 from contlab.linux.cgroup import Hierarchies
 from contlab.runtime import cgroup, delegation, sweep
 from contlab.runtime.rights import Rights, read_rights
@@ -17,12 +20,39 @@ LAB_USER = 899_000
 on any host that we know of."""
 
 
+def connect(where: str) -> tuple[socket.socket, bool]:
+    """The socket to the client, from a descriptor's number or, when sudo started us, a path; and whether it did.
+
+    NotPermittedError when it is not who called sudo that listens there.
+    """
+    if where.isdecimal():
+        control = socket.socket(fileno=int(where))
+        control.set_inheritable(False)
+        return control, False
+    control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    control.connect(where)
+    if str(uid := peer_uid(control)) != os.environ.get("SUDO_UID"):
+        raise NotPermittedError(f"uid {uid} listens on {where}, and it was not who called sudo")
+    return control, True
+
+
+def peer_uid(sock: socket.socket) -> int:
+    """Who is at the other end of a connected socket (SO_PEERCRED of unix(7): struct ucred is pid, uid, gid)."""
+    return int(struct.unpack("iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1])
+
+
 class Ground:
     """One run's."""
 
-    def __init__(self, root: str, run: str) -> None:
-        """``root`` holds one directory for each run. OSError, with its ``filename``, when it can't be."""
+    def __init__(self, root: str, run: str, elevated: bool = False) -> None:
+        """``root`` holds one directory for each run. OSError, with its ``filename``, when it can't be.
+
+        ``elevated``: the client is another user, so what it would do for root's runs is done here.
+        """
         self.run = run
+        self.elevated = elevated
+        if elevated:
+            sweep.sweep(root)
         self.directory = f"{root}/contlab-{run}"
         self.rights: Rights = read_rights()
         sweep.hold(root, run)

@@ -33,7 +33,7 @@ class Spawn(Request, frozen=True, kw_only=True, tag="spawn"):
 
     spec: ContainerSpec
     rootfs: str
-    """The built tree; "" when it keeps the host's root."""
+    """The built tree; "" when it keeps the host's root, or an elevated supervisor is to build it itself."""
     keep: tuple[int, ...] = ()
     """The numbers under which the command has further descriptors."""
     requested_at: float

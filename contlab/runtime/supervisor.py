@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from contlab.errors import ContlabError, LessonError, RuntimeFailure
+from contlab.errors import ContlabError, LessonError, NotPermittedError, RuntimeFailure
 from contlab.linux.errno import SyscallError
 from contlab.linux.flags import PR
 from contlab.linux.syscalls import prctl, set_name
@@ -22,13 +22,13 @@ from contlab.runtime.births import Births
 from contlab.runtime.children import Children
 from contlab.runtime.container import Container, valid_name
 from contlab.runtime.failure import failure, in_words, never_ran
-from contlab.runtime.ground import Ground
+from contlab.runtime.ground import Ground, connect
 from contlab.runtime.limits import require
 from contlab.runtime.loop import Loop
 from contlab.runtime.plan import Places, compile_plan, joining
 from contlab.runtime.process import Process, Status
 from contlab.runtime.rootless import adapt, refuse_unkillable
-from contlab.runtime.spec import Limits
+from contlab.runtime.spec import ContainerSpec, Limits
 from contlab.runtime.voice import Voice
 from contlab.runtime.wiring import Wiring
 
@@ -126,7 +126,7 @@ class Supervisor:
         require(spec.limits, planned.missing, self.ground.remedy)
         refuse_unkillable(spec, planned, self.ground.remedy)
         at = self.directory
-        places = Places(request.rootfs, f"{at}/root", f"{at}/lower", f"{at}/copy-{name}")
+        places = Places(self._rootfs(request, spec), f"{at}/root", f"{at}/lower", f"{at}/copy-{name}")
         container = self._add(Container(name, planned, spec))
         process: Process | None = None
         try:
@@ -145,6 +145,13 @@ class Supervisor:
                 self.children.abandon(process)
             self._discard(container)
             raise
+
+    def _rootfs(self, request: protocol.Spawn, spec: ContainerSpec) -> str:
+        if not self.ground.elevated:
+            return request.rootfs
+        from contlab.runtime.trees import rootfs_of  # not needed, nor its imports, where the client builds
+
+        return rootfs_of(spec)
 
     def _exec(self, request: protocol.Exec, fds: list[int]) -> None:
         name = request.container
@@ -266,13 +273,14 @@ class Supervisor:
 
 
 def main(argv: Sequence[str] = sys.argv) -> None:
-    """``python -m contlab.runtime.supervisor FD RUN ROOT``: ROOT holds one directory for each run."""
-    control = socket.socket(fileno=int(argv[1]))
-    control.set_inheritable(False)
+    """``python -m contlab.runtime.supervisor FD|SOCKET RUN ROOT``: ROOT holds one directory for each run."""
     try:
-        ground = Ground(argv[3], argv[2])
+        control, elevated = connect(argv[1])
+        ground = Ground(argv[3], argv[2], elevated)
     except OSError as error:
-        sys.exit(f"{error.filename}: {error.strerror}")
+        sys.exit(f"{error.filename or argv[1]}: {error.strerror}")
+    except NotPermittedError as error:
+        sys.exit(error.message)
     # Containers inherit neither where contlab was started nor what its starter chose to ignore.
     os.chdir("/")
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE}:

@@ -8,6 +8,7 @@ so what has none, of another user or another runtime directory, is not ours to j
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -46,6 +47,8 @@ def hold(root: str, run: str) -> int:
     """Make the run's lock file and hold its lock; the descriptor must stay open as long as the run lives."""
     path = _lock(root, run)
     os.makedirs(root, mode=0o755, exist_ok=True)
+    if os.stat(root).st_uid != os.geteuid():  # in /tmp anyone may have been first
+        raise PermissionError(errno.EPERM, "it belongs to another user", root)
     while True:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         # A record lock and not flock(2): the latter would live on in every forked child.
