@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+import msgspec
+
 from contlab.lab.compare import EMULATED, INSIDE, MEASURED, Cell, Fit, Row, Step, spread
 from contlab.lab.compare_measure import LOAD, Measured
 from contlab.lab.compare_work import Work
@@ -93,6 +95,8 @@ def _line(
     cited = None
     if emulated and modelled is not None and modelled.value is not None:
         cited = Cell(text=modelled.vm, tag=stamp(modelled), value=modelled.value, unit=modelled.unit)
+    if container is None and modelled is not None and modelled.container is not None:
+        container = Cell(text=modelled.container, tag=stamp(modelled))
     ratio = None
     if container is not None and container.value and container.measured and vm.value is not None:
         ratio = vm.value / container.value
@@ -231,10 +235,7 @@ def _work(work: Work, measured: Measured, model: Model) -> Row:
         )  # fmt: skip
     line = _line(measured, modelled, work.key, work.label, container, vm, work.explanation, speed=True)
     ratio = None if container is None or not vm.value or not container.value else container.value / vm.value
-    return Row(
-        key=line.key, label=line.label, container=container, vm=vm, host=host, cited=line.cited, ratio=ratio,
-        note=line.note, explanation=line.explanation,
-    )  # fmt: skip
+    return msgspec.structs.replace(line, host=host, container=container, ratio=ratio)
 
 
 def _rate(work: Work, measured: Measured, name: str) -> Cell | None:

@@ -53,13 +53,16 @@ def _made(measured: Measured, extent: Extent, conditions: dict[str, str], sizes:
     modelled = {row.key: row for row in model.rows(parameters, host_bytes)}
     found = fits(measured, host_bytes)
     last = density(found, modelled)
+    made = (*rows(measured, modelled, extent.works, os.uname().release, sizes), *(() if last is None else (last,)))
+    if complete:  # what is missing by now will not come
+        made = tuple(row for row in made if row.host or row.container or row.vm)
     return Comparison(
         complete=complete,
         vm="measured" if measured.boots else "model",
         accelerator=measured.accelerator,
         conditions=conditions,
         why=tuple(measured.why),
-        rows=(*rows(measured, modelled, extent.works, os.uname().release, sizes), *(() if last is None else (last,))),
+        rows=made,
         fit=found,
     )
 

@@ -134,6 +134,7 @@ class Guests:
         """
         if name in self.running:
             raise UnavailableError(f"there is a guest {name} already", "End it first, or give another name.")
+        power.require_qemu()
         self._budget.take(name, memory)
         try:
             found, made = await asyncio.to_thread(ingredients, rootfs)

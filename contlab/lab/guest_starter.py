@@ -25,11 +25,22 @@ TASKS = 256
 
 @contextlib.asynccontextmanager
 async def open_guests(runtime: Runtime | None = None) -> AsyncIterator[Guests]:
-    """A run of guests; none is left after it. ``runtime``: a supervisor that is there already."""
+    """A run of guests; none is left after it. ``runtime``: a supervisor that is there already.
+
+    A plain user without a cgroup of their own has no supervisor for them: their QEMUs are children on a leash.
+    """
     async with contextlib.AsyncExitStack() as stack:
+        if runtime is None and not _has_cgroup():
+            yield await stack.enter_async_context(Guests())
+            return
         if runtime is None:
             runtime = await stack.enter_async_context(Runtime())
         yield await stack.enter_async_context(Guests(partial(SupervisedStarter, runtime)))
+
+
+def _has_cgroup() -> bool:
+    """Whether a cgroup can be made here: without one nobody could end for sure what shares the host's processes."""
+    return bool(plan_cgroup(read_hierarchies(), "contlab-RUN-vm", Limits(), {}).directories)
 
 
 class SupervisedStarter:

@@ -83,10 +83,15 @@ def _verdict_file() -> Path:
     return paths.state() / "kvm.json"
 
 
-async def bring_up(guest: Guest, starter: Starter) -> Up:
-    """Boot ``guest`` (whose accelerator and board are chosen here); the last attempt's error when none comes up."""
+def require_qemu() -> None:
+    """UnavailableError when there is no QEMU."""
     if shutil.which(qemu.PROGRAM) is None:
         raise UnavailableError(f"{qemu.PROGRAM} is not on this host", INSTALL)
+
+
+async def bring_up(guest: Guest, starter: Starter) -> Up:
+    """Boot ``guest`` (whose accelerator and board are chosen here); the last attempt's error when none comes up."""
+    require_qemu()
     refused = kvm_refused()
     failed = [] if refused is None else [refused.message]
     hopeless = False
