@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from contlab.errors import CgroupError
 from contlab.linux.cgroup import Hierarchies, Hierarchy, Version, find_hierarchies, freeze, pids_of
 from contlab.runtime.delegation import Base, find_base
-from contlab.runtime.limits import refuse_nonsense, set_limits
+from contlab.runtime.limits import asked, refuse_nonsense, set_limits
 from contlab.runtime.operation import EnableControllers, MakeCgroup, Operation
 from contlab.runtime.spec import Limits
 
@@ -82,7 +82,7 @@ def plan_cgroup(
                 make.append(EnableControllers(directory, on_v2))
             directories = {UNIFIED: directory} | dict.fromkeys(on_v2, directory)
         else:
-            missing["cgroup"] = f"no cgroup above {unified.own} passes on {', '.join(on_v2) or 'anything'} to us"
+            missing["cgroup"] = f"from {unified.own} up no directory is this user's to make cgroups in"
     for controller in wanted:
         tree = hierarchies.of(controller)
         if tree is None or tree.version is Version.V2:
@@ -96,6 +96,9 @@ def plan_cgroup(
             make.append(MakeCgroup(directory, controller))
         directories[controller] = directory
     make.extend(set_limits(hierarchies, limits, directories, missing))
+    if missing and not directories:  # then it says nothing to name each controller
+        why = missing.get("cgroup") or next(iter(missing.values()))
+        missing = {"cgroup": why} | {name: reason for name, reason in missing.items() if asked(limits, name)}
     born_in = directories.get(UNIFIED, "")
     first = {d: c for c, d in reversed(directories.items()) if d != born_in}
     join = tuple((directory, tree) for directory, tree in reversed(first.items()))

@@ -101,7 +101,7 @@ def remedy(hierarchies: Hierarchies, rights: Rights) -> str:
     if rights.admin:
         return ""
     if hierarchies.mode is not Mode.V2 or hierarchies.unified is None:
-        return "contlab --sudo ... makes only contlab's supervisor root: cgroup v1 can't be handed to a user safely"
+        return "add --sudo: contlab's supervisor, and it alone, is root then; v1 cgroups can't be a user's own safely"
     if os.path.isdir("/run/systemd/system"):
         folder = "/etc/systemd/system/user@.service.d"
         return (

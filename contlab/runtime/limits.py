@@ -48,7 +48,7 @@ def require(limits: Limits, missing: Mapping[str, str], fix: str = "") -> None:
     ``fix``: the command that mends it, where one is known.
     """
     for limit in HARD:
-        if _asked(limits, limit) and (reason := missing.get(limit)):
+        if asked(limits, limit) and (reason := missing.get(limit)):
             raise CgroupError(
                 f"the {limit} limit can't be set: {reason}",
                 fix or "Run `contlab doctor` to see what this host's cgroups allow, or leave the limit out.",
@@ -60,7 +60,7 @@ def set_limits(
 ) -> Iterator[SetLimit]:
     """The writes into ``directories`` (controller -> directory), in order; reasons go to ``missing``."""
     for limit, controller in CONTROLLER.items():
-        if not _asked(limits, limit):
+        if not asked(limits, limit):
             continue
         if limit in missing:
             continue
@@ -78,8 +78,9 @@ def set_limits(
                 yield SetLimit(f"{directories[controller]}/{file}", text.decode(), optional)
 
 
-def _asked(limits: Limits, limit: str) -> bool:
-    return getattr(limits, limit) not in (None, (), False)
+def asked(limits: Limits, limit: str) -> bool:
+    """Whether a limit of this name is there and set."""
+    return getattr(limits, limit, None) not in (None, (), False)
 
 
 def _writes(version: Version, limits: Limits, limit: str) -> Iterator[tuple[Write, bool]]:

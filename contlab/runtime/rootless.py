@@ -29,14 +29,14 @@ def adapt(spec: ContainerSpec, rights: Rights) -> tuple[ContainerSpec, dict[str,
     told: dict[str, str] = {}
     own = {kind for kind in Namespace if spec.own(kind)}
     if (own or spec.root is not RootMethod.HOST) and Namespace.USER not in own:
-        what = "namespaces and mounts" if own else "chroot"
-        told["user namespace"] = f"it has one of its own: without root, {what} are to be had only inside of one"
+        what = "namespaces and mounts" if own else "chroot's rights"
+        told["the host's user namespace"] = f"to a plain user {what} are to be had only in one of its own"
         spec = msgspec.structs.replace(spec, namespaces=spec.namespaces | {Namespace.USER})
     if spec.own(Namespace.USER):
         spec = _map(spec, rights, told)
     if spec.user is not None and not (spec.own(Namespace.USER) and rights.ranges) and rights.uid != 0:
-        told["user"] = (
-            f"it can't be user {spec.user}: without root or a range of subordinate ids there is only your own id"
+        told[f"user {spec.user}"] = (
+            "to a plain user without a range of subordinate ids there is only their own id"
             + (", which is root inside, here without any capability" if spec.own(Namespace.USER) else "")
         )
         spec = msgspec.structs.replace(spec, user=None, capabilities=frozenset(), all_capabilities=False)
@@ -48,7 +48,7 @@ def _map(spec: ContainerSpec, rights: Rights, told: dict[str, str]) -> Container
     if asked and rights.ranges:
         return spec  # newuidmap(1) is the judge
     if asked:
-        told["id map"] = "only your own id is mapped: more takes root, or newuidmap and a range in /etc/subuid"
+        told["id map"] = "only the own id is mapped: more takes root, or newuidmap and a range in /etc/subuid"
     uids, gids = [IdMap(0, rights.uid, 1)], [IdMap(0, rights.gid, 1)]
     # What other ids make in a root that is a copy on the host's disk, the user could not remove.
     copied = spec.root is RootMethod.CHROOT and not spec.own(Namespace.MNT)
