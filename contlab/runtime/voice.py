@@ -80,11 +80,10 @@ class Voice:
 
     def started(self, process: Process, container: Container) -> None:
         """A command runs: its container's first, or a further one."""
-        at, name = now(), process.container
-        ready = at - process.requested_at
+        ready, name = now() - process.requested_at, process.container
         if process.exec_id is not None:
             self._tell(
-                events.ExecStarted(container=name, at=at, exec_id=process.exec_id, pid=process.pid, ready_us=ready)
+                events.ExecStarted(container=name, at=now(), exec_id=process.exec_id, pid=process.pid, ready_us=ready)
             )
             return
         # execve reports nothing: that the pipe closed is its report.
@@ -92,7 +91,7 @@ class Voice:
         self._tell(
             events.Started(
                 container=name,
-                at=at,
+                at=now(),
                 pid=process.pid,
                 ready_us=ready,
                 cgroups=container.directories,
