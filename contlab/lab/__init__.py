@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from contlab.course.lesson import Lesson
-from contlab.errors import NotPermittedError
+from contlab.doctor import Level, readiness
+from contlab.errors import ContlabError, NotPermittedError
 from contlab.lab.live import LiveLab
 from contlab.lab.protocol import Lab
 from contlab.lab.replay import ReplayLab
+from contlab.lab.walls import refuse_bare
 
 __all__ = ["Lab", "LiveLab", "ReplayLab", "open_lab", "recording_of"]
+
+Notice = Callable[[str, str], None]
+"""Called with a message and its hint."""
 
 
 def recording_of(lesson: Lesson) -> Path:
@@ -19,16 +26,37 @@ def recording_of(lesson: Lesson) -> Path:
     return lesson.path.with_suffix(".trace.jsonl")
 
 
-async def open_lab(lesson: Lesson, *, record: Path | None = None, may_replay: bool = True) -> Lab:
-    """A live lab where this user may make containers; else, if allowed, the recording that ships with the lesson.
+async def open_lab(
+    lesson: Lesson,
+    *,
+    record: Path | None = None,
+    may_replay: bool = True,
+    sudo: bool = False,
+    notice: Notice | None = None,
+) -> Lab:
+    """A live lab where this user may make its containers; else, if allowed, the recording that ships with the lesson.
 
-    ``record``: write a recording of the live lab there. NotPermittedError when neither can be.
+    ``record``: write a recording of the live lab there. ``sudo``: start the supervisor by sudo(8). ``notice`` is told
+    what is less than the lesson asks for; without one the lab's news tell it. NotPermittedError, with the reasons and
+    what mends them, when neither can be.
     """
-    if os.geteuid() == 0:
-        return await LiveLab.open(lesson, record)
+    if sudo or os.geteuid() == 0:
+        return await LiveLab.open(lesson, record, sudo=sudo)
+    here = await asyncio.to_thread(readiness, lesson.needs)
+    refusal: ContlabError | None = None
+    if here.level is Level.RECORDED:
+        fixes = "\n".join(dict.fromkeys(finding.fix for finding in here.lacking if finding.fix))
+        refusal = NotPermittedError(f"this lesson can't be played live here: {here.why}", fixes)
+    else:
+        try:
+            refuse_bare(lesson)
+        except NotPermittedError as error:
+            refusal = error
+    if refusal is None:
+        lab = await LiveLab.open(lesson, record)
+        for finding in here.lacking:
+            (notice or lab.warn)(f"reduced: {finding.word}: {finding.reason}", finding.fix)
+        return lab
     if may_replay and record is None and recording_of(lesson).is_file():
         return ReplayLab(recording_of(lesson), lesson)
-    raise NotPermittedError(
-        "making containers needs root here",
-        "Run contlab as root, with sudo; or watch a recording: contlab replay FILE.",
-    )
+    raise refusal

@@ -16,19 +16,20 @@ from contlab.course.facts import FactContext, RunResult
 from contlab.course.lesson import Container, Lesson, Run, Step
 from contlab.course.variables import LAB, pid_variable
 from contlab.errors import ContlabError, RuntimeFailure, TraceError
+from contlab.lab.lent import LentSource
 from contlab.lab.output import OutputReader
 from contlab.lab.protocol import Happened, News, Output, Sampled, Trouble
 from contlab.lab.record import Began, Entered, Finished, Item, Looked, Opened, Recorder, Settled
+from contlab.lab.walls import housed, refuse_bare
 from contlab.observe.host import host_facts
 from contlab.observe.sampler import Sampler, Target
 from contlab.observe.snapshot import Snapshot
 from contlab.observe.source import HostSource
 from contlab.runtime import events
 from contlab.runtime.client import Runtime
-from contlab.runtime.ground import LAB_USER
 from contlab.runtime.handle import Container as Running
 from contlab.runtime.handle import Execution
-from contlab.runtime.spec import ContainerSpec, Namespace, RootMethod
+from contlab.runtime.spec import ContainerSpec
 
 MACHINE = "machine"
 """The group that stands for the host: the parent cgroup of all containers of the lab."""
@@ -62,13 +63,13 @@ class LiveLab:
 
     recorded = False
 
-    def __init__(self, lesson: Lesson, recorder: Recorder) -> None:
+    def __init__(self, lesson: Lesson, recorder: Recorder, sudo: bool = False) -> None:
         self._lesson = lesson
         self._recorder = recorder
-        self._runtime = Runtime()
+        self._runtime = Runtime(sudo)
         self._folder = f"{self._runtime.directory}/lab"
         """The lesson's own folder, $LAB; the supervisor makes it, and it goes with the run."""
-        self._source = HostSource()
+        self._source = LentSource(self._runtime) if sudo else HostSource()
         self._inhabitants: dict[str, Inhabitant] = {}
         self._results: dict[str, RunResult] = {}
         self._queue: asyncio.Queue[News | None] = asyncio.Queue()
@@ -80,17 +81,19 @@ class LiveLab:
         self._closed = False
 
     @classmethod
-    async def open(cls, lesson: Lesson, record: Path | None = None) -> LiveLab:
+    async def open(cls, lesson: Lesson, record: Path | None = None, *, sudo: bool = False) -> LiveLab:
         """Start the supervisor and make the pretend machine, its limits read back from the kernel.
 
-        ``record``: a file that everything is recorded to.
+        ``record``: a file that everything is recorded to. ``sudo``: the supervisor is started by sudo(8).
         """
         host = await asyncio.to_thread(host_facts, HostSource())
-        lab = cls(lesson, Recorder(record, lesson, host.kernel))
+        lab = cls(lesson, Recorder(record, lesson, host.kernel), sudo)
         lab._runtime.listen(lab._heard)
         try:
             lab._recorder.write(Opened(lesson.id, host.kernel, host.hostname))
             await lab._runtime.start()
+            if not lab._runtime.admin:
+                refuse_bare(lesson)
             await lab._runtime.group(MACHINE, lesson.machine)
         except BaseException:
             await lab.close()
@@ -220,10 +223,8 @@ class LiveLab:
             msgspec.structs.replace(bind, source=bind.source.replace(f"${LAB}", self._folder, 1)) for bind in spec.binds
         )
         environment = spec.environment | self._environment()
-        # A lesson is data from anywhere: what could reach the host's files or processes is a user who owns none.
-        walled = spec.own(Namespace.USER) or (spec.own(Namespace.PID) and spec.root is RootMethod.PIVOT_ROOT)
-        user = spec.user if walled else LAB_USER
-        return msgspec.structs.replace(spec, group=MACHINE, binds=binds, environment=environment, user=user)
+        spec = msgspec.structs.replace(spec, group=MACHINE, binds=binds, environment=environment)
+        return housed(spec, self._runtime.admin)
 
     def _environment(self) -> dict[str, str]:
         """$LAB, and $NAME_PID for every container: its first process as the host counts, dead or alive."""
@@ -266,8 +267,12 @@ class LiveLab:
     def _heard(self, event: events.AnyEvent) -> None:
         if isinstance(event, events.LinkIs) and (inhabitant := self._inhabitants.get(event.container)):
             inhabitant.sampler.target = replace(inhabitant.sampler.target, cut=not event.up)
-        if not isinstance(event, events.HostnameIs | events.Ready):
+        if not isinstance(event, events.HostnameIs | events.Ready | events.LinkRead):
             self._put(Happened(event))
+
+    def warn(self, message: str, hint: str) -> None:
+        """Tell it with the news."""
+        self._put(Trouble(message, hint))
 
     def _put(self, item: News) -> None:
         self._note(item)

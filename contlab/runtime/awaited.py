@@ -78,7 +78,7 @@ class Awaited:
                 _resolve(self.executions.pop(event.exec_id).exited, event)
             case events.Exited() if container and not isinstance(event, events.ExecExited):
                 _resolve(container.exited, event)
-            case events.HostnameIs() | events.FrozenIs() | events.LinkIs():
+            case events.HostnameIs() | events.LinkRead() | events.FrozenIs() | events.LinkIs():
                 _resolve(self._answers[type(event), name].pop(0), event)
             case events.Removed():
                 self._removed(event)

@@ -192,6 +192,12 @@ class Runtime:
         self.send(protocol.AskHostname(container=container))
         return (await self._awaited.answer(events.HostnameIs, container)).hostname
 
+    async def readlink(self, path: str) -> tuple[str, int]:
+        """A link in /proc of a container's first process, read by the supervisor: its text, or why not (errno(3))."""
+        self.send(protocol.ReadLink(container="", path=path))
+        read = await self._awaited.answer(events.LinkRead, "")
+        return read.text, read.errno
+
     async def freeze(self, name: str) -> None:
         """Stop every process of a container (or a group) where it is; RuntimeFailure when it can't be."""
         await self._set_frozen(name, True)

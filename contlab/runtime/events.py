@@ -161,9 +161,18 @@ class LinkIs(Event, frozen=True, kw_only=True, tag="link"):
     hint: str = ""
 
 
+class LinkRead(Event, frozen=True, kw_only=True, tag="link_read"):
+    """The text of a link in /proc, as asked for."""
+
+    text: str
+    errno: int = 0
+    """0, or why it can't be read, as in errno(3)."""
+
+
 AnyEvent = (
     FrozenIs
     | LinkIs
+    | LinkRead
     | HostnameIs
     | Ready
     | OperationDone

@@ -6,12 +6,15 @@ The run's directory, and a place in the cgroup tree whose children can have cont
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import struct
 from collections.abc import Sequence
 
 from contlab.errors import NotPermittedError
 from contlab.linux.cgroup import Hierarchies
+from contlab.linux.flags import PR
+from contlab.linux.syscalls import prctl, set_name
 from contlab.runtime import cgroup, delegation, sweep
 from contlab.runtime.rights import Rights, read_rights
 
@@ -39,6 +42,17 @@ def connect(where: str) -> tuple[socket.socket, bool]:
 def peer_uid(sock: socket.socket) -> int:
     """Who is at the other end of a connected socket (SO_PEERCRED of unix(7): struct ucred is pid, uid, gid)."""
     return int(struct.unpack("iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1])
+
+
+def detach() -> None:
+    """Containers inherit neither where contlab was started nor what its starter chose to ignore."""
+    os.chdir("/")
+    os.umask(0o022)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    set_name("contlab:super")
+    prctl(PR.SET_CHILD_SUBREAPER, 1)
 
 
 class Ground:

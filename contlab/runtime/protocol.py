@@ -62,6 +62,12 @@ class AskHostname(Request, frozen=True, kw_only=True, tag="hostname"):
     """What the container's uts namespace says. HostnameIs."""
 
 
+class ReadLink(Request, frozen=True, kw_only=True, tag="readlink"):
+    """A link in /proc of one of its processes, which takes more rights than the client has. LinkRead."""
+
+    path: str
+
+
 class Freeze(Request, frozen=True, kw_only=True, tag="freeze"):
     """Stop every process of it (or of a group) at once, or let them go on. FrozenIs."""
 
@@ -78,7 +84,7 @@ class Close(Request, frozen=True, kw_only=True, tag="close"):
     """Kill what is in it and remove what is left. Removed."""
 
 
-AnyRequest = CreateGroup | Spawn | Exec | Signal | AskHostname | Freeze | SetLink | Close
+AnyRequest = CreateGroup | Spawn | Exec | Signal | AskHostname | ReadLink | Freeze | SetLink | Close
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)

@@ -7,22 +7,20 @@ app, which has threads, can't unshare. Started by the client with one end of a S
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import signal
 import socket
 import sys
 from collections.abc import Sequence
 
 from contlab.errors import ContlabError, LessonError, NotPermittedError, RuntimeFailure
 from contlab.linux.errno import SyscallError
-from contlab.linux.flags import PR
-from contlab.linux.syscalls import prctl, set_name
-from contlab.runtime import cgroup, protocol, stage, sweep
+from contlab.runtime import cgroup, looks, protocol, stage, sweep
 from contlab.runtime.births import Births
 from contlab.runtime.children import Children
 from contlab.runtime.container import Container, valid_name
 from contlab.runtime.failure import failure, in_words, never_ran
-from contlab.runtime.ground import Ground, connect
+from contlab.runtime.ground import Ground, connect, detach
 from contlab.runtime.limits import require
 from contlab.runtime.loop import Loop
 from contlab.runtime.plan import Places, compile_plan, joining
@@ -99,6 +97,8 @@ class Supervisor:
                 self._signal(request)
             case protocol.AskHostname():
                 self._ask_hostname(request.container)
+            case protocol.ReadLink():
+                self._read_link(request.path)
             case protocol.Freeze():
                 self._freeze(request.container, request.frozen)
             case protocol.SetLink():
@@ -176,6 +176,13 @@ class Supervisor:
     def _ask_hostname(self, name: str) -> None:
         first = self._first(name)
         self.voice.hostname(name, first.nodename() if first else None)
+
+    def _read_link(self, path: str) -> None:
+        pids = {process.pid for name in self.containers for process in self.children.of(name)}
+        try:
+            self.voice.link_read(looks.readlink(path, pids))
+        except OSError as error:
+            self.voice.link_read("", error.errno or errno.EIO)
 
     def _freeze(self, name: str, frozen: bool) -> None:
         try:
@@ -281,13 +288,7 @@ def main(argv: Sequence[str] = sys.argv) -> None:
         sys.exit(f"{error.filename or argv[1]}: {error.strerror}")
     except NotPermittedError as error:
         sys.exit(error.message)
-    # Containers inherit neither where contlab was started nor what its starter chose to ignore.
-    os.chdir("/")
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE}:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    set_name("contlab:super")
-    prctl(PR.SET_CHILD_SUBREAPER, 1)
+    detach()
     Supervisor(control, ground).serve()
 
 

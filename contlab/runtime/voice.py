@@ -63,6 +63,10 @@ class Voice:
         """An answer."""
         self._tell(events.HostnameIs(container=container, at=now(), hostname=hostname))
 
+    def link_read(self, text: str, errno: int = 0) -> None:
+        """An answer."""
+        self._tell(events.LinkRead(container="", at=now(), text=text, errno=errno))
+
     def frozen(self, container: str, frozen: bool, error: ContlabError | None) -> None:
         """What holds after a request, and why it is not what was asked for."""
         message, hint = (_short(error.message), error.hint) if error else ("", "")

@@ -39,6 +39,7 @@ EVENTS: list[events.AnyEvent] = [
     events.GroupReady(container="machine", at=9.0, cgroups={"": "/a"}),
     events.HostnameIs(container="box", at=9.0, hostname=HOSTILE),
     events.HostnameIs(container="box", at=9.0, hostname=None),
+    events.LinkRead(container="", at=9.0, text=HOSTILE, errno=13),
     events.FrozenIs(container="box", at=9.0, frozen=True),
     events.LinkIs(container="box", at=9.0, up=True, message=HOSTILE, hint=HOSTILE),
 ]  # fmt: skip
@@ -69,6 +70,7 @@ REQUESTS: list[protocol.AnyRequest] = [
     protocol.Signal(container="box", number=15),
     protocol.Signal(container="box", number=2, exec_id=4, group=True),
     protocol.AskHostname(container="box"),
+    protocol.ReadLink(container="", path=HOSTILE),
     protocol.Freeze(container="box", frozen=True),
     protocol.SetLink(container="box", up=False),
     protocol.Close(container="box"),
