@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from contlab.cli import elevation
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date
@@ -21,12 +23,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="Write a recording to FILE.")
+@click.option("--sudo", is_flag=True, help=elevation.HELP)
 @click.argument("lesson", required=False)
-def learn(record: Path | None = None, lesson: str | None = None) -> int:
+def learn(record: Path | None = None, sudo: bool = False, lesson: str | None = None) -> int:
     """Open LESSON, or the first that isn't finished, in the terminal.
 
-    LESSON is an id, TRACK/NAME or a file. A lesson goes on at the first step that isn't done. Without root, the
-    recording that ships with a lesson is played.
+    LESSON is an id, TRACK/NAME or a file. A lesson goes on at the first step that isn't done. Where this user
+    may not make what it needs, the recording that ships with it is played.
     """
     import sys
 
@@ -39,13 +42,18 @@ def learn(record: Path | None = None, lesson: str | None = None) -> int:
     from contlab.course.progress import Progress
 
     first = library.open_lesson(lesson) if lesson else _unfinished(library.tracks(), Progress())
-    return teach(first, record, review_of)
+    return teach(first, record, review_of, sudo=elevation.elevate(sudo))
 
 
 def teach(
-    first: Lesson | None, record: Path | None, review: Callable[[], Reviewing], *, review_first: bool = False
+    first: Lesson | None,
+    record: Path | None,
+    review: Callable[[], Reviewing],
+    *,
+    review_first: bool = False,
+    sudo: bool = False,
 ) -> int:
-    """Run the app with the real things; its exit code."""
+    """Run the app with the real things; its exit code. ``sudo``: supervisors are started by sudo(8)."""
     from contlab.course import library
     from contlab.course.progress import Progress
     from contlab.tui.app import ContlabApp
@@ -55,7 +63,7 @@ def teach(
     async def open_lab(of: Lesson) -> Lab:
         from contlab.lab import open_lab
 
-        return await open_lab(of, record=record)
+        return await open_lab(of, record=record, sudo=sudo)
 
     course = Course(library.tracks, _open, open_lab, Progress(), rows(ModelParameters(), _host_memory()))
     app = ContlabApp(course, first, review, review_first=review_first)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from contlab.cli import elevation
+
 if TYPE_CHECKING:
     from contlab.course.lesson import Lesson
     from contlab.lab.headless import Told
@@ -16,8 +18,9 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One object a line on stdout.")
 @click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="Write a recording to FILE.")
 @click.option("--replay", type=click.Path(dir_okay=False, path_type=Path), help="Take the answers from a recording.")
+@click.option("--sudo", is_flag=True, help=elevation.HELP)
 @click.argument("lesson")
-def run(as_json: bool, record: Path | None, replay: Path | None, lesson: str) -> int:
+def run(as_json: bool, record: Path | None, replay: Path | None, sudo: bool, lesson: str) -> int:
     """Play LESSON with no screen: print each step, command and verdict. Exit code 1 when a fact does not hold.
 
     LESSON is an id, TRACK/NAME or a file. In --json each line has "kind": step (number, of, title, slug), run (name,
@@ -34,14 +37,16 @@ def run(as_json: bool, record: Path | None, replay: Path | None, lesson: str) ->
     found = open_lesson(lesson)
     if not as_json:
         click.echo(f"{found.title}  ({found.id})")
-    return asyncio.run(_play(found, as_json, record, replay))
+    sudo = replay is None and elevation.elevate(sudo)
+    return asyncio.run(_play(found, as_json, record, replay, sudo))
 
 
-async def _play(lesson: Lesson, as_json: bool, record: Path | None, replay: Path | None) -> int:
+async def _play(lesson: Lesson, as_json: bool, record: Path | None, replay: Path | None, sudo: bool) -> int:
     import asyncio
     import contextlib
     import signal
 
+    from contlab.cli.failure import tell
     from contlab.errors import ExitCode
     from contlab.lab import Lab, ReplayLab, open_lab
     from contlab.lab.headless import Ended, play
@@ -49,7 +54,7 @@ async def _play(lesson: Lesson, as_json: bool, record: Path | None, replay: Path
     async def open_() -> Lab:
         if replay is not None:
             return ReplayLab(replay, lesson, speed=0)
-        return await open_lab(lesson, record=record, may_replay=False)
+        return await open_lab(lesson, record=record, may_replay=False, sudo=sudo, notice=tell)
 
     # As Ctrl-C does, these two end it by cancelling: the lab is closed on the way out.
     task = asyncio.current_task()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from contlab.cli import spawn_options
+from contlab.cli import elevation, spawn_options
 from contlab.cli.spawn_options import further_options
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ NAME = "box"
 @click.option("--hostname", metavar="NAME", help="Its hostname.")
 @click.option("--env", multiple=True, metavar="KEY=VALUE", help="A variable of its environment.")
 @click.option("--workdir", metavar="DIR", default="/", help="Where the command starts.")
+@click.option("--sudo", is_flag=True, help=elevation.HELP)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def spawn(explain: bool, dry_run: bool, as_json: bool, command: tuple[str, ...], **options: Any) -> int:
+def spawn(explain: bool, dry_run: bool, as_json: bool, sudo: bool, command: tuple[str, ...], **options: Any) -> int:
     """Run COMMAND (default: /bin/sh) in a container of its own; the exit code is the command's.
 
     125: the container could not be made; 126: the command could not be executed; 127: it was not found; 128 + N: it
@@ -46,7 +47,7 @@ def spawn(explain: bool, dry_run: bool, as_json: bool, command: tuple[str, ...],
     """
     spec = spec_of(command, **options)
     if dry_run:
-        _print_plan(spec, as_json)
+        _print_plan(spec, as_json, sudo)
         return 0
     import asyncio
 
@@ -54,6 +55,7 @@ def spawn(explain: bool, dry_run: bool, as_json: bool, command: tuple[str, ...],
     from contlab.lab.once import run_once
     from contlab.runtime import events
 
+    sudo = elevation.elevate(sudo)
     done: list[events.OperationDone] = []
 
     def heard(event: events.AnyEvent) -> None:
@@ -66,7 +68,7 @@ def spawn(explain: bool, dry_run: bool, as_json: bool, command: tuple[str, ...],
                 tell(f"without {what}: {reason}")
 
     try:
-        return asyncio.run(run_once(NAME, spec, heard, _print_output if as_json else None, tell))
+        return asyncio.run(run_once(NAME, spec, heard, _print_output if as_json else None, tell, sudo))
     finally:
         if explain:
             _explain(done)
@@ -171,12 +173,12 @@ def _explain(done: list[OperationDone]) -> None:
     click.echo(f"{len(done)} operations, {total} in the kernel", err=True)
 
 
-def _print_plan(spec: ContainerSpec, as_json: bool) -> None:
+def _print_plan(spec: ContainerSpec, as_json: bool, sudo: bool) -> None:
     import json
 
     from contlab.lab.once import plan_of
 
-    for index, operation in enumerate(plan_of(NAME, spec).operations):
+    for index, operation in enumerate(plan_of(NAME, spec, sudo).operations):
         side = "container" if operation.inside else "host"
         if as_json:
             row = {"index": index, "operation": type(operation).__name__, "side": side}
