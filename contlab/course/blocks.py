@@ -91,16 +91,23 @@ def _namespaces(fence: Fence, table: Table) -> list[str] | None:
 
 
 def _sizes(fence: Fence, table: Table) -> None:
-    """``limits.memory`` and the ``size`` of each tmpfs may be words such as "32M"; bytes from here on."""
-    if isinstance(limits := table.get("limits"), dict) and "memory" in limits:
-        table["limits"] = {**limits, "memory": _size(fence, limits["memory"], ("limits", "memory"))}
+    """Limits in bytes and the ``size`` of each tmpfs may be words such as "32M"; bytes from here on."""
+    if isinstance(limits := table.get("limits"), dict):
+        limits = _in_bytes(fence, limits, ("memory", "memory_high", "swap"), ("limits",))
+        if isinstance(disks := limits.get("io"), list):
+            limits["io"] = [
+                _in_bytes(fence, disk, ("rbps", "wbps"), ("limits", "io", at)) for at, disk in enumerate(disks)
+            ]
+        table["limits"] = limits
     if isinstance(mounts := table.get("tmpfs"), list):
-        table["tmpfs"] = [
-            {**mount, "size": _size(fence, mount["size"], ("tmpfs", place, "size"))}
-            if isinstance(mount, dict) and "size" in mount
-            else mount
-            for place, mount in enumerate(mounts)
-        ]
+        table["tmpfs"] = [_in_bytes(fence, mount, ("size",), ("tmpfs", at)) for at, mount in enumerate(mounts)]
+
+
+def _in_bytes(fence: Fence, values: Any, keys: tuple[str, ...], path: Path) -> Any:
+    """The table with ``keys`` as bytes; what is no table is left for the decoder to refuse."""
+    if not isinstance(values, dict):
+        return values
+    return {key: _size(fence, value, (*path, key)) if key in keys else value for key, value in values.items()}
 
 
 def _size(fence: Fence, value: Any, path: Path) -> Any:

@@ -10,11 +10,14 @@ import msgspec
 
 from contlab.course.mistake import Mistakes
 from contlab.course.places import Places
-from contlab.runtime.spec import Bind, IdMap, Limits, Namespace, RootMethod, Tmpfs
+from contlab.runtime.spec import Bind, IdMap, IoLimit, Limits, Namespace, RootMethod, TimeOffsets, Tmpfs
 
 T = TypeVar("T")
 
-NESTED = {"limits": Limits, "binds": Bind, "tmpfs": Tmpfs, "id_map": IdMap}
+NESTED = {
+    "limits": Limits, "limits.io": IoLimit, "binds": Bind, "tmpfs": Tmpfs,
+    "id_map": IdMap, "gid_map": IdMap, "time_offsets": TimeOffsets,
+}  # fmt: skip
 """The tables inside a container block, by the key that holds them."""
 
 _AT = re.compile(r"(.*?)(?: - at `(?:key in )?\$?(.*)`)?", re.DOTALL)

@@ -9,7 +9,10 @@ from contlab.course.variables import LAB
 from contlab.errors import LessonError
 from contlab.runtime.cgroup import CgroupPlan
 from contlab.runtime.plan import Places, compile_plan
-from contlab.runtime.spec import RootMethod
+from contlab.runtime.spec import IdMap, RootMethod
+
+FIRST_ID = IdMap().outside
+"""The first id outside that a lesson's may be; distributions give out those below to users (login.defs(5))."""
 
 
 def dangers(container: Container) -> Iterator[str]:
@@ -26,5 +29,7 @@ def dangers(container: Container) -> Iterator[str]:
     for bind in spec.binds:
         if (bind.source != f"${LAB}" and not bind.source.startswith(f"${LAB}/")) or ".." in bind.source.split("/"):
             yield f"bind of {bind.source!r}: a lesson may show only its own folder, ${LAB}, inside a container"
+    if any(line.outside < FIRST_ID for line in (*spec.uid_lines, *spec.gid_lines)):
+        yield f"`id_map` must lead to ids from {FIRST_ID} on: those below may be somebody's here, as 0 is root's"
     if spec.root is RootMethod.HOST and (spec.all_capabilities or spec.capabilities or not spec.no_new_privs):
         yield "with the host's root go the default capabilities and no_new_privs: with more it would be the host"

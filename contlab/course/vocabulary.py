@@ -137,6 +137,10 @@ def _gauge(controller: str, field: str) -> Callable[[Snapshot], Value | Unavaila
     return read
 
 
+def _frozen(snapshot: Snapshot) -> bool | Unavailable:
+    return snapshot.cgroup if isinstance(snapshot.cgroup, Unavailable) else snapshot.cgroup.frozen
+
+
 def _memory(field: str) -> Callable[[Snapshot], Value | Unavailable]:
     return _gauge("memory", field)
 
@@ -182,10 +186,16 @@ CONTAINER: tuple[Fact, ...] = (
     Fact("cgroup.memory.current", T.BYTES, "Memory charged to it now.", "memory.current", _memory("current")),
     Fact("cgroup.memory.peak", T.BYTES, "The most that was ever charged to it.", "memory.peak", _memory("peak")),
     Fact("cgroup.memory.limit", T.BYTES, 'Its own memory limit; "max" is none.', "memory.max", _memory("limit")),
+    Fact("cgroup.memory.high_events", T.COUNT, "Times it was above memory.high and slowed down.", "memory.events high",
+         _memory("high_events"), ("time", "times")),
     Fact("cgroup.memory.oom_kills", T.COUNT, "Its processes that the OOM killer took.", "memory.events oom_kill",
          _memory("oom_kills"), _PROCESS),
     Fact("cgroup.cpu.quota", T.NUMBER, 'Processors it may use, 0.5 is half of one; "max" is no limit.', "cpu.max",
          _gauge("cpu", "quota"), ("processor", "processors")),
+    Fact("cgroup.cpu.weight", T.COUNT, "Its share of contended processors; 100 is even.", "cpu.weight",
+         _gauge("cpu", "weight")),
+    Fact("cgroup.frozen", T.YES_NO, "All its processes are stopped where they were.", "cgroup.events frozen", _frozen,
+         words=("frozen", "not frozen")),
     Fact("cgroup.cpu.throttled_periods", T.COUNT, "Periods of 0.1 s in which it used up its quota and had to wait.",
          "cpu.stat nr_throttled", _gauge("cpu", "throttled_periods"), _PERIOD),
     Fact("cgroup.cpu.usage", T.NUMBER, "Processor time it has used.", "cpu.stat usage_usec", _cpu_seconds, _SECOND),

@@ -31,6 +31,7 @@ _BY_CALL: dict[tuple[str, int], str] = {
     ("execve", errno.ENOENT): "no such command in the container, or its #! interpreter or ELF loader is missing",
     ("execve", errno.EACCES): "the file is there but not executable, or its file system is mounted noexec",
     ("execve", errno.ENOEXEC): "the file is neither an ELF program nor a script that begins with #!",
+    ("ip link add", errno.EOPNOTSUPP): "this kernel has no bridge or veth driver, or its module is not loaded",
     ("kill", errno.ESRCH): "no such process in this PID namespace",
     ("write", errno.EBUSY): "the kernel refuses: a cgroup that holds processes can't pass on controllers",
 }

@@ -8,7 +8,7 @@ import pytest
 from contlab.course.document import Draft, parse, read, slug
 from contlab.course.lesson import Check, Container, Hint, Lesson, Predict, Prose, Run
 from contlab.errors import LessonError
-from contlab.runtime.spec import ALL_NAMESPACES, Limits, Namespace, RootMethod
+from contlab.runtime.spec import ALL_NAMESPACES, IdMap, IoLimit, Limits, Namespace, RootMethod, TimeOffsets
 
 Spoil = Callable[[str, str], Draft]
 
@@ -79,6 +79,28 @@ def test_a_container_block_becomes_a_spec(small: str) -> None:
     assert {Namespace.PID, Namespace.MNT} == container.spec.namespaces
     assert Limits(memory=32 << 20) == container.spec.limits
     assert 13 == container.line
+
+
+def test_further_limits_ids_clocks_and_a_network_are_said_in_the_same_words_as_in_a_spec(small: str) -> None:
+    words = """limits.memory = "32M"
+limits.memory_high = "16M"
+limits.swap = "1M"
+limits.io = [{ device = "8:0", rbps = "1M", wiops = 5 }]
+id_map = [{ inside = 0, outside = 1000, length = 1 }, { inside = 1, outside = 100000, length = 99 }]
+time_offsets.boottime = 60
+network = "lan"
+address = "10.77.1.9\""""
+    lesson = good(small.replace('limits.memory = "32M"', words))
+
+    (block,) = [block for block in lesson.steps[0].blocks if isinstance(block, Container)][:1]
+    disk = IoLimit("8:0", rbps=1 << 20, wiops=5)
+    assert Limits(memory=32 << 20, memory_high=16 << 20, swap=1 << 20, io=(disk,)) == block.spec.limits
+    assert (IdMap(0, 1000, 1), IdMap(1, 100_000, 99)) == block.spec.id_map
+    assert ("lan", "10.77.1.9", TimeOffsets(boottime=60)) == (
+        block.spec.network,
+        block.spec.address,
+        block.spec.time_offsets,
+    )
 
 
 def test_share_names_what_is_not_its_own(small: str) -> None:
@@ -205,6 +227,12 @@ def test_the_line_breaks_of_a_question_are_only_the_files(small: str) -> None:
         ('["pid", "mnt"]', '"pid"', "16: `unshare` must be a list"),
         ('limits.memory = "32M"', "limits.memry = 3", "17: unknown key in `limits` `memry`"),
         ('limits.memory = "32M"', 'limits.memory = "32Q"', "17: '32Q' is no size"),
+        (
+            'limits.memory = "32M"',
+            'limits.io = [{ device = "8:0", rbsp = 1 }]',
+            "17: unknown key in `limits.io` `rbsp`",
+        ),
+        ('limits.memory = "32M"', "time_offsets.boot = 1", "17: unknown key in `time_offsets` `boot`"),
         ('limits.memory = "32M"', 'limits.pids = "x"', "17: `limits.pids`: must be a whole number, not text in quotes"),
         ('limits.memory = "32M"', 'root = "chrot"', "17: unknown word in `root` `chrot`"),
         ('limits.memory = "32M"', 'share = ["net"]', "17: `unshare` and `share` say the same thing twice"),
