@@ -5,14 +5,14 @@ Each call opens the log anew, and a review is durable when ``rate`` returns: not
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
 from contlab.review import file, graph, queue, rating
 from contlab.review.context import context_of
-from contlab.review.deck import AGAIN_AFTER, Deck
+from contlab.review.deck import Deck
 from contlab.review.links import Lessons
 from contlab.review.log import Log
 from contlab.review.look import Look, Sync, day_of, look
@@ -24,6 +24,9 @@ from contlab.review.settings import Settings
 from contlab.review.shown import Shown, show_card, show_note
 from contlab.review.undo import undo_last
 from contlab.review.vault import Entry, Vault
+
+SOON = timedelta(hours=1)
+"""A card that is due again this soon comes back within the session."""
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -163,7 +166,7 @@ class Desk:
         assert shown.card is not None
         now = self.now()
         card = self._deck(log).rate(shown.card.id, grade, now, self.day, shown.card.memory)
-        is_soon = card.due_at - now <= AGAIN_AFTER
+        is_soon = card.due_at - now < SOON
         self._cards -= not is_soon
         return Rated(f"{shown.item.title}: {grade}", again_at=card.due_at if is_soon else None)
 

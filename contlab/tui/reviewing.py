@@ -11,11 +11,20 @@ import msgspec
 
 from contlab.course.lesson import Lesson
 from contlab.lab.again import experiment
-from contlab.review.desk import Desk
+from contlab.review.desk import Desk, Table
 from contlab.review.links import Link
 from contlab.review.session import Caps, Item
 from contlab.review.shown import Shown
 from contlab.tui.notetext import asked_lines, markdown
+
+NO_VAULT = """### No vault yet
+
+Name the folder of your notes once, and it is remembered:
+
+`contlab review ~/notes`
+
+It may be an Obsidian vault, or any folder of Markdown files. A note is reviewed when it has a review tag
+(`#review`) or a schedule of the spaced-repetition plugin. Cards of lessons you did come here without a vault, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +134,18 @@ def row(item: Item) -> tuple[str, str]:
     if item.kind == "card":
         return "?", "card"
     return ("!" if item.late else "·"), f"{item.late} d late" if item.late else "today"
+
+
+def empty(turn: Turn, table: Table, done: int) -> Paper:
+    """What is said where no item is shown; ``done``: reviews of this session."""
+    if turn is Turn.WAIT:
+        return Paper("One moment", (), "Looking at your notes…")
+    if turn is Turn.CAPPED:
+        rest = "What is left stays due. Memory likes many short sessions."
+        return Paper("Enough for now", (), f"### Enough for now\n\n{rest}")
+    if not table.vault and not done:
+        return Paper("Review", (), NO_VAULT)
+    coming = [f"- {day:%A %d %B}: **{count}**" for day, count in table.forecast.items() if count]
+    soon = "\n".join(["Next:", "", *coming[:5]]) if coming else "No note comes due in the next two weeks."
+    title = "### Done for today" if done else "### Nothing is due"
+    return Paper("Review", (), f"{title}\n\n{soon}")

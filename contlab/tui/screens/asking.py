@@ -20,21 +20,12 @@ from contlab.review.refusal import NoteRefusal
 from contlab.review.session import Item, Session
 from contlab.review.shown import Outcome, Shown
 from contlab.tui.notetext import steady
-from contlab.tui.reviewing import Choice, Paper, Reviewing, Standing, Turn, choices, paper
+from contlab.tui.reviewing import Choice, Paper, Reviewing, Standing, Turn, choices, empty, paper
 from contlab.tui.screens.error import ErrorScreen
 from contlab.tui.widgets.ahead import NOTHING
 
 WATCH = 2.0
 """Seconds between two looks at whether another program has changed the note that is shown."""
-
-NO_VAULT = """### No vault yet
-
-Name the folder of your notes once, and it is remembered:
-
-`contlab review ~/notes`
-
-It may be an Obsidian vault, or any folder of Markdown files. A note is reviewed when it has a review tag
-(`#review`) or a schedule of the spaced-repetition plugin. Cards of lessons you did come here without a vault, too."""
 
 
 class AskingScreen(Screen[None]):
@@ -202,10 +193,11 @@ class AskingScreen(Screen[None]):
         self.told = steady(words)
 
     def _look(self) -> None:
-        if not self.busy and not self.changed and self.shown is not None and self.shown.path is not None:
+        looking = any(worker.group == "look" and not worker.is_finished for worker in self.workers)
+        if not (looking or self.busy or self.changed) and self.shown is not None and self.shown.path is not None:
             self._has_changed(self.shown)
 
-    @work(group="look", exclusive=True, exit_on_error=False)
+    @work(group="look", exit_on_error=False)
     async def _has_changed(self, shown: Shown) -> None:
         changed = await asyncio.to_thread(self.desk.has_changed, shown)
         if changed and shown is self.shown and not self.busy:
@@ -251,13 +243,13 @@ class AskingScreen(Screen[None]):
         if shown is not None:
             self.paper = paper(shown, self.usable, covered=self.covered, raw=self.raw, changed=self.changed)
         else:
-            self.paper = self._empty()
+            self.paper = empty(self.turn, self.table, done)
 
     def _turn(self) -> Turn:
         if self.busy:
             return Turn.WAIT
         if self.shown is None:
-            return Turn.CAPPED if self.upcoming or self.session.upcoming else Turn.EMPTY
+            return Turn.CAPPED if self.session.upcoming else Turn.EMPTY
         return Turn.RECALL if self.covered else Turn.RATE
 
     def _words(self) -> str:
@@ -275,20 +267,6 @@ class AskingScreen(Screen[None]):
                 return f"{done} reviewed; nothing is left.\nu takes the last one back · l to the lessons · q leaves"
             case _:
                 return "Reading and writing…"
-
-    def _empty(self) -> Paper:
-        if self.busy:
-            return Paper("One moment", (), "Looking at your notes…")
-        if self.turn is Turn.CAPPED:
-            return Paper(
-                "Enough for now", (), "### Enough for now\n\nWhat is left stays due. Memory likes many short sessions."
-            )
-        if not self.table.vault and not self.session.done:
-            return Paper("Review", (), NO_VAULT)
-        coming = [f"- {day:%A %d %B}: **{count}**" for day, count in self.table.forecast.items() if count]
-        soon = "\n".join(["Next:", "", *coming[:5]]) if coming else "No note comes due in the next two weeks."
-        title = "### Done for today" if self.session.done else "### Nothing is due"
-        return Paper("Review", (), f"{title}\n\n{soon}")
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """An act failed: say why, and what mends it."""

@@ -70,7 +70,7 @@ class ReviewScreen(AskingScreen):
         super().__init__(reviewing)
         self.course = course
         self._again: Again | None = None
-        self._closing: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
         self._scrollback, self._evidence = Scrollback(), Evidence()
 
     def compose(self) -> ComposeResult:
@@ -209,18 +209,17 @@ class ReviewScreen(AskingScreen):
             self.action_end_live()
 
     async def leave(self) -> None:
-        """End the experiment; returns when nothing is left of it."""
+        """End the experiment; returns when nothing is left of it. May raise ContlabError."""
         if self._again is not None:
-            self._closing.add(asyncio.create_task(self._again.close()))
+            self._ending.add(asyncio.create_task(self._again.close()))
             self._again = None
-        if not self._closing:
+        if not self._ending:
             return
         # Waiting for them may be cut short by another key; the closing itself may not.
-        done, _ = await asyncio.wait(set(self._closing))
-        self._closing -= done
+        done, _ = await asyncio.wait(set(self._ending))
+        self._ending -= done
         for closed in done:
-            if isinstance(error := closed.exception(), ContlabError):
-                self.tell(error.message, error.hint)
+            closed.result()
 
     async def action_lessons(self) -> None:
         """Back to the list."""

@@ -18,3 +18,7 @@ class Choices(OptionList):
 
     def __init__(self, *, id: str, classes: str | None = None, compact: bool = False) -> None:
         super().__init__(id=id, classes=classes, compact=compact, markup=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Left and right turn pages: a list is never wider than its place."""
+        return action not in ("scroll_left", "scroll_right")

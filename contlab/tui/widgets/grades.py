@@ -42,14 +42,14 @@ class Grade(Static, can_focus=False):
 
 
 class Grades(Vertical):
-    """Two lines, always in sight."""
+    """Two lines, always in sight; a refusal may take more."""
 
     DEFAULT_CSS = """
     Grades {
-        height: 4; border: round $accent; border-title-color: $accent; border-title-style: bold;
+        height: auto; border: round $accent; border-title-color: $accent; border-title-style: bold;
         border-subtitle-color: $foreground; background: $surface;
         padding: 0 1;
-        #said { height: 2; }
+        #said { height: auto; min-height: 2; max-height: 6; }
         #grades { height: 2; }
         Grade { width: 1fr; height: 2; padding: 0 1; }
         Grade:hover { background: $primary 20%; }
