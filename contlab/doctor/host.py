@@ -15,7 +15,9 @@ from pathlib import Path
 
 from contlab.linux.flags import CAP
 from contlab.linux.hierarchies import Hierarchies
+from contlab.runtime import delegation
 from contlab.runtime.cgroup import plan_cgroup, read_hierarchies
+from contlab.runtime.rights import Rights
 from contlab.runtime.spec import Limits
 
 _INSTALL = {
@@ -84,6 +86,16 @@ class Host:
         """Limit or controller -> why the runtime can't set it, from the plan it would make."""
         limits = Limits(memory=64 << 20, cpus=0.5, pids=64)
         return plan_cgroup(self.hierarchies(), "contlab-doctor", limits, {}).missing
+
+    @property
+    def rights(self) -> Rights:
+        """What the supervisor's user may do, as far as cgroups are concerned."""
+        return Rights(self.uid, self.uid, admin=self.uid == 0)
+
+    @cached_property
+    def by_scope(self) -> frozenset[str]:
+        """Controllers that the supervisor will have by a scope which systemd delegates to it."""
+        return delegation.controllers_of_scope(self.hierarchies(), self.rights, self.environment)
 
     def capabilities(self, kind: str) -> int:
         """A capability set of this process as bits; ``kind`` as /proc/PID/status spells it, e.g. "CapEff"."""

@@ -15,6 +15,7 @@ from contlab.doctor.host import Host
 from contlab.errors import UnavailableError
 from contlab.linux.flags import CAP, NAMESPACE_FLAGS
 from contlab.linux.hierarchies import Mode, parse_proc_cgroups
+from contlab.runtime import delegation
 from contlab.vm import kernel
 
 _KVM_GET_API_VERSION = 0xAE00
@@ -132,6 +133,8 @@ def _controller(controller: str, limit: str) -> Callable[[Host], Verdict]:
         reason = host.unlimitable.get(limit) or host.unlimitable.get(controller)
         if not reason:
             return ok("can be limited")
+        if controller in host.by_scope:
+            return ok("can be limited, in a scope that systemd delegates to contlab")
         for subsystem in parse_proc_cgroups(host.read("/proc/cgroups").encode()):
             if subsystem.subsys_name == controller and not subsystem.enabled:
                 return missing(
@@ -144,7 +147,8 @@ def _controller(controller: str, limit: str) -> Callable[[Host], Verdict]:
             return missing(reason, f"add {line!r} under [wsl2] in %UserProfile%\\.wslconfig, then: wsl --shutdown")
         if host.uid == 0:
             return missing(reason, _privileged(host))
-        return missing(reason, "systemd-run --user --scope -p Delegate=yes contlab" if on_v2 else host.as_root)
+        systemd = host.at("/run/systemd/system").exists()
+        return missing(reason, delegation.remedy(host.hierarchies(), host.rights, systemd) if on_v2 else host.as_root)
 
     return look
 

@@ -24,13 +24,14 @@ def _userns() -> None:
 
 
 def _overlay() -> None:
-    _workplace(own_user=os.geteuid() != 0)
-    _mount_overlay()
+    own_user = os.geteuid() != 0
+    _workplace(own_user)
+    _mount_overlay(own_user)
 
 
 def _overlay_userns() -> None:
     _workplace(own_user=True)
-    _mount_overlay()
+    _mount_overlay(own_user=True)
 
 
 def _pivot_root() -> None:
@@ -69,11 +70,12 @@ def _workplace(own_user: bool) -> None:
     mount("contlab-trial", WORKPLACE, "tmpfs", MS.NOSUID | MS.NODEV)
 
 
-def _mount_overlay() -> None:
+def _mount_overlay(own_user: bool) -> None:
     lower, upper, work, merged = (f"{WORKPLACE}/{name}" for name in ("lower", "upper", "work", "merged"))
     for directory in (lower, upper, work, merged):
         Path(directory).mkdir()
-    mount("contlab-trial", merged, "overlay", MS(0), f"lowerdir={lower},upperdir={upper},workdir={work}")
+    options = ",userxattr" if own_user else ""  # as the runtime does
+    mount("contlab-trial", merged, "overlay", MS(0), f"lowerdir={lower},upperdir={upper},workdir={work}{options}")
 
 
 def _in_child(action: Callable[[], None]) -> str:

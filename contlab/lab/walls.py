@@ -24,8 +24,12 @@ no use inside."""
 
 def housed(spec: ContainerSpec, admin: bool) -> ContainerSpec:
     """The spec with who it runs as; ``admin``: the supervisor is root."""
-    walled = spec.own(Namespace.USER) or (spec.own(Namespace.PID) and spec.root is RootMethod.PIVOT_ROOT)
-    return spec if walled or not admin else msgspec.structs.replace(spec, user=LAB_USER)
+    if spec.own(Namespace.USER) or (spec.own(Namespace.PID) and spec.root is RootMethod.PIVOT_ROOT):
+        return spec
+    if admin:
+        return msgspec.structs.replace(spec, user=LAB_USER)
+    # It may get a user namespace, and be root there; what runs as a plain user elsewhere is no more than that here.
+    return msgspec.structs.replace(spec, capabilities=frozenset(), all_capabilities=False)
 
 
 def refuse_bare(lesson: Lesson) -> None:

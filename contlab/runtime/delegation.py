@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from contlab.linux.cgroup import Hierarchies, Hierarchy, Mode
@@ -77,32 +77,37 @@ def _children_of(directory: str, needed: Sequence[str]) -> Base:
     )
 
 
-def scope(hierarchies: Hierarchies, rights: Rights) -> tuple[str, ...]:
+def scope(hierarchies: Hierarchies, rights: Rights, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """What to put before the supervisor's command so that it starts in a delegated scope; () where it needn't or can't
     be."""
     unified = hierarchies.unified
-    if rights.admin or unified is None or hierarchies.mode is not Mode.V2 or not _user_manager():
+    if rights.admin or unified is None or hierarchies.mode is not Mode.V2 or not _user_manager(environment):
         return ()
     base = find_base(unified, CONTROLLERS)
     managed = f"/user@{rights.uid}.service" in base.directory
     return SCOPE if base.lacking or managed else ()
 
 
-def controllers_of_scope(hierarchies: Hierarchies, rights: Rights) -> frozenset[str]:
+def controllers_of_scope(
+    hierarchies: Hierarchies, rights: Rights, environment: Mapping[str, str] = os.environ
+) -> frozenset[str]:
     """Which controllers such a scope will have: those that the user's manager was given."""
-    if not scope(hierarchies, rights) or hierarchies.unified is None:
+    if not scope(hierarchies, rights, environment) or hierarchies.unified is None:
         return frozenset()
     slices = f"user.slice/user-{rights.uid}.slice/user@{rights.uid}.service"
     return frozenset(_words(f"{hierarchies.unified.mount_point}/{slices}/cgroup.controllers"))
 
 
-def remedy(hierarchies: Hierarchies, rights: Rights) -> str:
-    """The command that gives a plain user limits on this host; "" where no command would."""
+def remedy(hierarchies: Hierarchies, rights: Rights, systemd: bool | None = None) -> str:
+    """The command that gives a plain user limits on this host; "" where no command would.
+
+    ``systemd``: whether it is PID 1; None: look.
+    """
     if rights.admin:
         return ""
     if hierarchies.mode is not Mode.V2 or hierarchies.unified is None:
         return "add --sudo: contlab's supervisor, and it alone, is root then; v1 cgroups can't be a user's own safely"
-    if os.path.isdir("/run/systemd/system"):
+    if os.path.isdir("/run/systemd/system") if systemd is None else systemd:  # sd_booted(3)
         folder = "/etc/systemd/system/user@.service.d"
         return (
             f'sudo sh -c \'mkdir -p {folder} && printf "[Service]\\nDelegate=cpu cpuset io memory pids\\n" > '
@@ -147,11 +152,11 @@ def settle(hierarchies: Hierarchies, rights: Rights, run: str) -> Leaf | None:
         return None
 
 
-def _user_manager() -> bool:
-    """Whether systemd's manager for this user answers."""
-    folder = os.environ.get("XDG_RUNTIME_DIR", "")
+def _user_manager(environment: Mapping[str, str]) -> bool:
+    """Whether systemd's manager for this user listens."""
+    folder = environment.get("XDG_RUNTIME_DIR", "")
     listens = folder and any(os.path.exists(f"{folder}/{name}") for name in ("systemd/private", "bus"))
-    programs = (f"{part}/systemd-run" for part in os.environ.get("PATH", "").split(":") if part)
+    programs = (f"{part}/systemd-run" for part in environment.get("PATH", "").split(":") if part)
     return bool(listens) and any(os.access(program, os.X_OK) for program in programs)
 
 

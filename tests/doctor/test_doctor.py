@@ -89,11 +89,30 @@ def test_memory_switched_off_at_boot_is_seen_in_proc_cgroups(tmp_path: Path) -> 
     assert "cgroup_enable=memory" in finding.fix
 
 
-def test_a_plain_user_on_v2_is_told_how_to_get_a_delegated_cgroup(tmp_path: Path) -> None:
-    tree = Hierarchy(Version.V2, str(tmp_path / "cgroup"), str(tmp_path / "cgroup"))
-    v2 = Hierarchies(Mode.V2, dict.fromkeys(("memory", "cpu", "pids"), tree), tree)
+def unified(top: Path) -> Hierarchies:
+    tree = Hierarchy(Version.V2, str(top), str(top))
+    return Hierarchies(Mode.V2, dict.fromkeys(("memory", "cpu", "pids"), tree), tree)
 
-    assert "Delegate=yes" in probe("cgroup-pids", host(tmp_path, hierarchies=lambda: v2)).fix
+
+def test_a_plain_user_on_v2_is_told_how_to_get_a_delegated_cgroup(tmp_path: Path) -> None:
+    with_systemd = host(tmp_path / "a", {"/run/systemd/system/x": ""}, hierarchies=lambda: unified(tmp_path / "cgroup"))
+    without = host(tmp_path / "b", hierarchies=lambda: unified(tmp_path / "cgroup"))
+
+    assert "Delegate=cpu cpuset io memory pids" in probe("cgroup-pids", with_systemd).fix
+    assert f"chown -R 1000 {tmp_path}/cgroup/contlab-user-1000" in probe("cgroup-pids", without).fix
+
+
+def test_what_the_user_s_systemd_may_delegate_is_there_for_a_plain_user_and_the_rest_is_not(tmp_path: Path) -> None:
+    manager = tmp_path / "cgroup/user.slice/user-1000.slice/user@1000.service"
+    manager.mkdir(parents=True)
+    (manager / "cgroup.controllers").write_text("memory pids\n")
+    files = {"/user/bus": "", "/bin/systemd-run": "", "/run/systemd/system/x": ""}
+    environment = {"XDG_RUNTIME_DIR": str(tmp_path / "user"), "PATH": str(tmp_path / "bin")}
+    here = host(tmp_path, files, hierarchies=lambda: unified(tmp_path / "cgroup"), environment=environment)
+    (tmp_path / "bin/systemd-run").chmod(0o755)
+
+    assert "can be limited, in a scope that systemd delegates to contlab" == probe("cgroup-memory", here).reason
+    assert Status.MISSING == probe("cgroup-cpu", here).status
 
 
 def test_wsl_on_v1_is_told_about_wslconfig(tmp_path: Path) -> None:
