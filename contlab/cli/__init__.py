@@ -26,10 +26,11 @@ COMMANDS = {
     "doctor": "Say what this host allows, why, and what mends it.",
     "lessons": "List lessons, or check their files.",
     "replay": "Play a recording.",
+    "bench": "Measure contlab here, beside others doing the same work.",
     "due": "List the notes and cards whose review is due.",
     "rate": "Say how well a note was remembered; write when it comes back.",
     "undo": "Take the last review back.",
-    "review": "See how reviewing goes; take cards in and out.",
+    "review": "Review what is due on a screen; see how it goes; take cards in and out.",
 }
 """Command NAME -> its line in ``contlab --help``. It is the click command NAME in the module ``contlab.cli.NAME``."""
 

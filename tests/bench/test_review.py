@@ -11,5 +11,6 @@ def test_every_way_of_finding_what_is_due_finds_the_same(tmp_path):
     found = {timing.name: timing.notes for timing in result.timings}
     assert (result.notes, result.bytes) == (300, size)
     assert found["read the bytes"] == 300
-    assert found["due queue, cold"] == found["due queue, warm"] == found["python-frontmatter"] > 20
+    assert {found["python-frontmatter"]} == {found[name] for name in found if name != "read the bytes"}
+    assert found["python-frontmatter"] > 20
     assert result.ratio("python-frontmatter", "due queue, cold") > 1

@@ -244,3 +244,9 @@ def test_control_characters_in_a_note_are_shown_not_obeyed(note, capsys):
     os.rename(note, note.with_name("x\x1b[2J.md"))
     assert run(due, note.parent) == 0
     assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [(), ("--on", "2026-04-25"), ("open",)])
+def test_the_screen_needs_a_terminal_and_says_what_does_not(note, capsys, words):
+    assert run(review, *words, note.parent) == 69
+    assert "contlab due, contlab rate NOTE good" in capsys.readouterr().err

@@ -1,0 +1,99 @@
+"""``contlab bench``: contlab's figures, measured here, with what they are to be compared with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from contlab.review.bench import Result
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+
+
+@click.group()
+def bench() -> None:
+    """Measure contlab on this host, beside others doing the same work.
+
+    All ways take turns within one run, so that what else this host does meets them alike.
+    """
+
+
+@bench.command()
+@click.argument("vault", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--notes", type=click.IntRange(min=1), default=10_000, show_default=True, help="Size of a made vault.")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="The best of them counts.")
+@click.option("--cold-disk", is_flag=True, help="Drop the kernel's page cache before each cold way (root).")
+@JSON
+def review(vault: Path | None, notes: int, rounds: int, cold_disk: bool, as_json: bool) -> None:
+    """Find what is due in VAULT, or in a made one, beside reading the same bytes and beside python-frontmatter.
+
+    cold: without contlab's index. warm: with it. by PageRank: in the plugin's order, for which the links are read too.
+    VAULT is only read.
+    """
+    import os
+    import tempfile
+
+    from contlab.errors import NotPermittedError
+    from contlab.review import bench as measuring
+
+    if cold_disk and os.geteuid() != 0:
+        raise NotPermittedError("only root may drop the page cache", "Run it with sudo, or without --cold-disk.")
+    with tempfile.TemporaryDirectory(prefix="contlab-bench-") as made:
+        if vault is None:
+            vault = Path(made)
+            click.echo(f"writing {notes} notes...", err=True)
+            measuring.make_vault(vault, notes)
+        result = measuring.run(vault, rounds, disk_cold=cold_disk, frontmatter=measuring.has_frontmatter())
+    if as_json:
+        _print_json(result)
+    else:
+        _print(result, rounds)
+
+
+def conditions() -> dict[str, str]:
+    """What a figure depends on, in words."""
+    import os
+    import platform
+
+    model = "?"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    return {
+        "processor": f"{model}, {os.cpu_count()} CPUs",
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "load": " ".join(f"{load:.1f}" for load in os.getloadavg()),
+    }
+
+
+def _print(result: Result, rounds: int) -> None:
+    from contlab.review.bench import has_frontmatter
+
+    for name, words in conditions().items():
+        click.echo(f"{name:10} {words}")
+    cache = "dropped before each cold way" if result.disk_cold else "warm: no way waits for the disk"
+    click.echo(f"{'notes':10} {result.notes}, {result.bytes / 1e6:.1f} MB; page cache {cache}; best of {rounds}\n")
+    read = next(timing for timing in result.timings if timing.name == "read the bytes")
+    other = next((timing for timing in result.timings if timing.name == "python-frontmatter"), None)
+    against = f"{'/ frontmatter':>14}" if other else ""
+    click.echo(f"{'':20}{'ms':>9}{'/ reading':>11}{against}{'found':>8}")
+    for timing in result.timings:
+        share = timing.seconds / read.seconds
+        times = f"{other.seconds / timing.seconds:>11.1f} x  " if other else ""
+        click.echo(f"{timing.name:20}{timing.seconds * 1e3:>9.1f}{share:>11.2f}{times}{timing.notes:>8}")
+    if not has_frontmatter():
+        click.echo("python-frontmatter isn't installed; to compare: pip install 'contlab[test]'", err=True)
+
+
+def _print_json(result: Result) -> None:
+    import json
+
+    import msgspec
+
+    data: dict[str, Any] = {"conditions": conditions(), **msgspec.to_builtins(result)}
+    click.echo(json.dumps(data, indent=2))
