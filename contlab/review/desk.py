@@ -108,7 +108,7 @@ class Desk:
         found = self._queue()
         broken = tuple((repair(entry.path), entry.broken) for entry in found.broken)
         return Table(
-            vault=str(self.vault.root) if self.vault else "",
+            vault=_homely(self.vault.root) if self.vault else "",
             on=found.on,
             notes=len(self._entries),
             due=len(found.due),
@@ -225,6 +225,10 @@ def _item(entry: Entry, on: date) -> Item:
 
 def _late(entry: Entry, on: date) -> int:
     return (on - entry.schedule.due).days if entry.schedule else 0
+
+
+def _homely(path: Path) -> str:
+    return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
 
 
 def _line(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from textual.content import Content
 
@@ -69,8 +70,9 @@ def asked_lines(text: str) -> frozenset[int]:
 
 
 def parser() -> MarkdownIt:
-    """CommonMark and GitHub's tables, with wiki-links and highlights; HTML is text."""
+    """CommonMark and GitHub's tables, with wiki-links and highlights. HTML is text; a line ends where it ends."""
     made = MarkdownIt("gfm-like", {"html": False, "maxNesting": NESTED, "linkify": False})
+    made.core.ruler.push("breaks", _breaks)
     made.inline.ruler.before("image", "wiki", _wiki)
     made.inline.ruler.before("emphasis", "highlight", _highlight)
     return made
@@ -149,6 +151,13 @@ def _plain(line: str) -> str:
         title = callout[3].strip() or kind.capitalize()
         return f"{callout[1]}**{_ICONS.get(kind, '▸')} {title}**  "
     return _TASK.sub(lambda task: task[1] + ("☐ " if task[2] == " " else "☑ "), line)
+
+
+def _breaks(state: StateCore) -> None:
+    for token in state.tokens:
+        for child in token.children or ():
+            if child.type == "softbreak":
+                child.type = "hardbreak"
 
 
 def _wiki(state: StateInline, silent: bool) -> bool:

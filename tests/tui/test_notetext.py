@@ -53,6 +53,10 @@ def test_html_and_markup_are_text_and_code_is_left_alone() -> None:
     assert ("strong_open", "") == inline("==high==")[0]
 
 
+def test_lines_end_where_they_end_as_in_obsidian() -> None:
+    assert ["text", "hardbreak", "text"] == [kind for kind, _ in inline("What?\nThat.")]
+
+
 @pytest.mark.parametrize(
     ("text", "drawn"),
     [

@@ -37,7 +37,7 @@ class PaperView(VerticalScroll, inherit_bindings=False):
         &:focus { border: round $primary; }
         #head { height: auto; color: $foreground-muted; }
         #notice { height: auto; color: $warning; }
-        #body { margin: 1 0 0 0; }
+        #body { margin: 1 0 0 0; max-width: 100; }
         .-empty { display: none; }
         Markdown { padding: 0; background: $background; }
         MarkdownParagraph { margin: 0 0 1 0; }

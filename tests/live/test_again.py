@@ -1,0 +1,53 @@
+"""Run it again, for real: a claim of the user's note leads to a lesson's step, done in a fresh lab."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from contlab.lab import open_lab
+from contlab.lab.again import Again, Doing
+from contlab.lab.protocol import Happened, Lab
+from contlab.lab.remember import shipped_lessons
+from contlab.review.links import Lessons
+from contlab.runtime.events import Started
+
+pytestmark = pytest.mark.needs("root", "cgroup-memory", "cgroup-pids", "ns-pid", "pivot_root", "proc", "overlay")
+
+NOTE = (Path(__file__).parents[1] / "data" / "review" / "why-containers.md").read_bytes()
+
+
+@pytest.mark.parametrize("term", ["chroot", "namespace", "cgroup"])
+async def test_a_term_of_the_users_note_is_shown_by_the_kernel(term: str) -> None:
+    shipped = {lesson.id: lesson for lesson in shipped_lessons()}
+    links = Lessons(shipped.values()).links(NOTE)
+    [target, *_] = next(link.targets for link in links if link.anchor.text == term)
+    again = Again(shipped[target.lesson], target.step, open_lab, lambda: None)
+    started: list[float] = []
+    begun = time.monotonic()
+
+    lab = await again.open()
+    listening = asyncio.create_task(_listen(lab, again.container, started))
+    try:
+        await again.play()
+        alive = psutil.Process().children(recursive=True)
+        assert Doing.DONE is again.doing
+        assert again.session.judgements
+        assert [] == [judgement.check for judgement in again.session.judgements if not judgement.passed]
+        assert alive, "the containers live on, to be looked at"
+    finally:
+        await again.close()
+    await listening
+    assert started[0] - begun < 10, "a second on an idle host; an emulated one may take longer"
+    assert [] == [process for process in alive if process.is_running() and process.status() != "zombie"]
+
+
+async def _listen(lab: Lab, container: str, started: list[float]) -> None:
+    async for news in lab.news():
+        match news:
+            case Happened(event=Started(container=name)) if name == container:
+                started.append(time.monotonic())
