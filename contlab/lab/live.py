@@ -20,7 +20,7 @@ from contlab.lab.lent import LentSource
 from contlab.lab.output import OutputReader
 from contlab.lab.protocol import Happened, News, Output, Sampled, Trouble
 from contlab.lab.record import Began, Entered, Finished, Item, Looked, Opened, Recorder, Settled
-from contlab.lab.walls import housed, refuse_bare
+from contlab.lab.walls import housed, make_machine, refuse_bare
 from contlab.observe.host import host_facts
 from contlab.observe.sampler import Sampler, Target
 from contlab.observe.snapshot import Snapshot
@@ -94,7 +94,8 @@ class LiveLab:
             await lab._runtime.start()
             if not lab._runtime.admin:
                 refuse_bare(lesson)
-            await lab._runtime.group(MACHINE, lesson.machine)
+            if missing := await make_machine(lab._runtime, MACHINE, lesson):
+                lab.warn(f"reduced: the pretend machine has no limits: {missing.message}", missing.hint)
         except BaseException:
             await lab.close()
             raise

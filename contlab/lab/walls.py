@@ -13,9 +13,10 @@ import msgspec
 
 from contlab import paths
 from contlab.course.lesson import Container, Lesson
-from contlab.errors import NotPermittedError
+from contlab.errors import ContlabError, ExitCode, NotPermittedError, RuntimeFailure
+from contlab.runtime.client import Runtime
 from contlab.runtime.ground import LAB_USER
-from contlab.runtime.spec import ContainerSpec, Namespace, RootMethod
+from contlab.runtime.spec import ContainerSpec, Limits, Namespace, RootMethod
 
 WALLS = frozenset({Namespace.MNT, Namespace.PID, Namespace.NET})
 """Without files, processes and sockets (X11's and D-Bus's may be abstract ones) of the user's in reach, their uid is of
@@ -45,6 +46,22 @@ def refuse_bare(lesson: Lesson) -> None:
                     "processes: that is let to contlab's own lessons only",
                     "With --sudo it runs as a user who owns nothing.",
                 )
+
+
+async def make_machine(runtime: Runtime, name: str, lesson: Lesson) -> ContlabError | None:
+    """The group that stands for the host; returns why it has no limits, where it may go without.
+
+    That may a lesson of contlab's own which does not speak of cgroups, so that it runs without one as well.
+    """
+    try:
+        await runtime.group(name, lesson.machine)
+    except RuntimeFailure as refusal:
+        speaks = any(word.startswith("cgroup-") for word in lesson.needs)
+        if refusal.exit_code is not ExitCode.CGROUP or speaks or runtime.admin or not ships(lesson.path):
+            raise
+        await runtime.group(name, Limits())
+        return refusal
+    return None
 
 
 def ships(path: Path) -> bool:
