@@ -35,9 +35,8 @@ def adapt(spec: ContainerSpec, rights: Rights) -> tuple[ContainerSpec, dict[str,
     if spec.own(Namespace.USER):
         spec = _map(spec, rights, told)
     if spec.user is not None and not (spec.own(Namespace.USER) and rights.ranges) and rights.uid != 0:
-        told[f"user {spec.user}"] = (
-            "to a plain user without a range of subordinate ids there is only their own id"
-            + (", which is root inside, here without any capability" if spec.own(Namespace.USER) else "")
+        told[f"user {spec.user}"] = "to a plain user without a range of subordinate ids there is only their own id" + (
+            ", which is root inside, here without any capability" if spec.own(Namespace.USER) else ""
         )
         spec = msgspec.structs.replace(spec, user=None, capabilities=frozenset(), all_capabilities=False)
     return spec, told

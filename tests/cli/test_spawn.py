@@ -34,7 +34,9 @@ from contlab.runtime.spec import (
 def spec(*arguments: str) -> ContainerSpec:
     """What the options become."""
     given = command.make_context("spawn", list(arguments)).params
-    options = {name: value for name, value in given.items() if name not in ("explain", "dry_run", "as_json", "command")}
+    options = {
+        name: value for name, value in given.items() if name not in ("explain", "dry_run", "as_json", "sudo", "command")
+    }
     return spec_of(given["command"], **options)
 
 
