@@ -39,7 +39,7 @@ _PACKAGES = {
 }
 
 
-def try_all(timeout: float = 10.0) -> Mapping[str, str]:
+def try_all(timeout: float = 60.0) -> Mapping[str, str]:
     """Word -> why it doesn't work here, "" when it does. Takes some 0.1 s; waits ``timeout`` seconds at most."""
     search = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
     command = [sys.executable, "-P", "-m", "contlab.doctor.trial"]
