@@ -136,14 +136,30 @@ class Process:
         home = os.open("/proc/self/ns/uts", os.O_RDONLY | os.O_CLOEXEC)
         try:
             setns(self.pidfd, CLONE.NEWUTS)
-        except SyscallError:
-            return None
+        except SyscallError as refusal:
+            return self._nodename_from_inside() if refusal.errno == errno.EPERM else None
         else:
             name = os.uname().nodename
             setns(home, CLONE.NEWUTS)
             return name
         finally:
             os.close(home)
+
+    def _nodename_from_inside(self) -> str | None:
+        """Without privileges the way leads through its user namespace, and no process comes back from there."""
+        answer, answering = os.pipe2(os.O_CLOEXEC)
+        child = os.fork()
+        if child == 0:
+            try:
+                setns(self.pidfd, CLONE.NEWUSER | CLONE.NEWUTS)
+                os.write(answering, os.fsencode(os.uname().nodename))
+            finally:
+                os._exit(0)
+        os.close(answering)
+        with open(answer, "rb") as told:
+            name = told.read()
+        os.waitpid(child, 0)
+        return os.fsdecode(name) or None
 
     def kill(self, number: int = signal.SIGKILL, group: bool = False) -> None:
         """Send a signal, or send it to the process group that it leads; nothing happens when it is dead."""
