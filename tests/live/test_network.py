@@ -23,7 +23,7 @@ from contlab.runtime.spec import ContainerSpec, IdMap, Namespace, TimeOffsets
 from contlab.runtime.sweep import sweep
 from tests.live.containers import Output, left_of, run, run_in, shell, until
 
-pytestmark = pytest.mark.needs("root", "cgroup", "ns-net", "ns-time", "userns")
+pytestmark = pytest.mark.needs("root", "cgroup", "ns-net", "ns-time")
 
 WAITING = ("/bin/sh", "-c", "read line")
 
