@@ -171,9 +171,9 @@ def test_where_proc_is_covered_the_host_s_is_shown_read_only_and_that_is_told(us
     assert [] == user.left()
 
 
-@pytest.mark.parametrize("victim", ["app", "supervisor"])
+@pytest.mark.parametrize("victims", [("app",), ("supervisor",), ("app", "supervisor")], ids="-".join)
 @pytest.mark.parametrize("with_cgroup", [False, pytest.param(True, marks=needs_root)])
-def test_whoever_is_killed_nothing_is_left(victim: str, with_cgroup: bool) -> None:
+def test_whoever_is_killed_nothing_is_left(victims: tuple[str, ...], with_cgroup: bool) -> None:
     with plain_user(GIVEN if with_cgroup else "") as user:
         bare = ("--root", "host", "--unshare", "") if with_cgroup else ()
         app = user.start("spawn", *bare, "--", "sh", "-c", "sleep 98765 & echo up; exec sleep 98765")
@@ -181,10 +181,14 @@ def test_whoever_is_killed_nothing_is_left(victim: str, with_cgroup: bool) -> No
         assert "up\n" == app.stdout.readline()
         supervisor = next(child for child in psutil.Process(app.pid).children() if "supervisor" in child.cmdline()[3])
 
-        os.kill(app.pid if victim == "app" else supervisor.pid, signal.SIGKILL)
+        for victim in victims:
+            os.kill(app.pid if victim == "app" else supervisor.pid, signal.SIGKILL)
 
         app.stdout.close()
-        assert (-signal.SIGKILL if victim == "app" else ExitCode.RUNTIME) == app.wait(DEADLINE)
+        assert (-signal.SIGKILL if "app" in victims else ExitCode.RUNTIME) == app.wait(DEADLINE)
+        if len(victims) == 2:  # nobody is left who could clean up but the next run
+            until(lambda: not psutil.pid_exists(supervisor.pid))
+            assert "removed " in user.contlab("doctor", "--clean").stdout
         until(lambda: not user.left())
 
 
