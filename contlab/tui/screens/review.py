@@ -122,8 +122,8 @@ class ReviewScreen(AskingScreen):
             pane.set_class(pane.id == page, "-on")
         self.query_one("#side").set_class(page in ("due", "ahead"), "-on")
         self.query_one("#middle").set_class(page in ("paper", "experiments"), "-on")
-        if page in ("due", "experiments", "paper"):
-            self.query_one(f"#{page}").focus()
+        if page != "ahead" or self.pages:
+            self.query_one("#record" if page == "live" else f"#{page}").focus()
 
     def _lay_out(self) -> None:
         narrow = self.size.width < MEDIUM

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import msgspec
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.binding import BindingType
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
@@ -18,6 +19,7 @@ from contlab.observe.snapshot import PidView, Unavailable
 from contlab.tui.text import clip, safe
 from contlab.tui.view import NOTHING, StepView
 from contlab.tui.widgets.output import Output
+from contlab.tui.widgets.paper import SCROLLING_WITHOUT_SPACE
 from contlab.tui.widgets.processes import Processes
 from contlab.tui.widgets.record import Record
 
@@ -28,6 +30,12 @@ class Printed(Output):
     def built(self) -> None:
         """Its height isn't its own affair."""
         super(Output, self).built()
+
+
+class Said(VerticalScroll, can_focus=True, inherit_bindings=False):
+    """The record, scrolling."""
+
+    BINDINGS: ClassVar[list[BindingType]] = SCROLLING_WITHOUT_SPACE
 
 
 class LiveView(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +82,8 @@ class Live(Vertical):
     Live {
         #line { height: auto; padding: 0 1; }
         #printed { height: 1fr; min-height: 3; max-height: 100%; }
-        Record { max-height: 50%; overflow-y: auto; scrollbar-size-vertical: 1; margin: 0; }
+        #record { height: auto; max-height: 60%; scrollbar-size-vertical: 1; background: $background; }
+        Record { margin: 0; }
         #tree { height: 9; }
     }
     """
@@ -90,7 +99,8 @@ class Live(Vertical):
         here = Live
         yield Static(id="line", markup=False)
         yield Printed(id="printed").data_bind(here.text)
-        yield Record(markup=False)
+        with Said(id="record"):
+            yield Record(markup=False)
         yield Processes(id="tree").data_bind(here.processes, here.changes)
 
     def watch_view(self, view: LiveView) -> None:

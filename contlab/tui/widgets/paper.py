@@ -19,6 +19,12 @@ from contlab.tui.notetext import parser, steady
 from contlab.tui.reviewing import Paper
 from contlab.tui.widgets.panel import SCROLLING
 
+SCROLLING_WITHOUT_SPACE: list[BindingType] = [
+    *(binding for binding in SCROLLING if isinstance(binding, Binding) and binding.action != "page_down"),
+    Binding("pagedown", "page_down", show=False),
+]
+"""Space is the screen's: it uncovers, then pages."""
+
 
 class PaperView(VerticalScroll, inherit_bindings=False):
     """Title in the border, facts in the first line, then the text."""
@@ -52,11 +58,7 @@ class PaperView(VerticalScroll, inherit_bindings=False):
         "What is reviewed: a note, or a card. Say what you remember, then uncover it and rate yourself.\n"
         "⟳ marks what a lesson can show live; its number is that of the list. [[Links]] say when their note is due."
     )
-    # Space is the screen's: it uncovers, then pages.
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(binding for binding in SCROLLING if isinstance(binding, Binding) and binding.action != "page_down"),
-        Binding("pagedown", "page_down", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = SCROLLING_WITHOUT_SPACE
 
     @dataclass
     class Again(Message):
