@@ -65,12 +65,7 @@ def plan_cgroup(
     wanted = [c for c in (*GAUGES, *(("io",) if limits.io else ())) if hierarchies.of(c)]
     on_v2 = tuple(c for c in wanted if _version(hierarchies, c) is Version.V2)
     if (unified := hierarchies.unified) is not None:
-        if UNIFIED in parent:
-            at = Base(parent[UNIFIED], lacking=tuple(c for c in on_v2 if c not in parent))
-        elif for_children and hierarchies.of("io") == unified:
-            on_v2, at = _base_with_io(unified, on_v2)
-        else:
-            at = find_base(unified, on_v2)
+        on_v2, at = _v2_place(unified, on_v2, parent, for_children and hierarchies.of("io") == unified)
         if at.directory:
             directory = f"{at.directory}/{name}"
             missing |= dict.fromkeys(at.lacking, at.why)
@@ -105,8 +100,15 @@ def plan_cgroup(
     return CgroupPlan(tuple(make), directories, born_in, join, missing)
 
 
-def _base_with_io(unified: Hierarchy, controllers: tuple[str, ...]) -> tuple[tuple[str, ...], Base]:
-    """For a group: io, too, which a child may ask for later; but not where that would lead to another place."""
+def _v2_place(
+    unified: Hierarchy, controllers: tuple[str, ...], parent: Mapping[str, str], likes_io: bool
+) -> tuple[tuple[str, ...], Base]:
+    """The controllers it is to have, and where it is made. ``likes_io``: io, too, which a group's child may ask for
+    later; but not where that would lead to another place."""
+    if UNIFIED in parent:
+        return controllers, Base(parent[UNIFIED], lacking=tuple(c for c in controllers if c not in parent))
+    if not likes_io:
+        return controllers, find_base(unified, controllers)
     plain, asked = find_base(unified, controllers), tuple(dict.fromkeys((*controllers, "io")))
     with_io = find_base(unified, asked)
     same = (with_io.directory, with_io.lacking) == (plain.directory, plain.lacking)
