@@ -109,10 +109,10 @@ def _v2_place(
         return controllers, Base(parent[UNIFIED], lacking=tuple(c for c in controllers if c not in parent))
     if not likes_io:
         return controllers, find_base(unified, controllers)
-    plain, asked = find_base(unified, controllers), tuple(dict.fromkeys((*controllers, "io")))
-    with_io = find_base(unified, asked)
+    plain, more = find_base(unified, controllers), tuple(dict.fromkeys((*controllers, "io")))
+    with_io = find_base(unified, more)
     same = (with_io.directory, with_io.lacking) == (plain.directory, plain.lacking)
-    return (asked, with_io) if same else (controllers, plain)
+    return (more, with_io) if same else (controllers, plain)
 
 
 def _version(hierarchies: Hierarchies, controller: str) -> Version:
