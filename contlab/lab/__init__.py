@@ -23,7 +23,7 @@ Notice = Callable[[str, str], None]
 
 def recording_of(lesson: Lesson) -> Path:
     """Where the recording that ships with a lesson lies: beside its file."""
-    return lesson.path.with_suffix(".trace.jsonl")
+    return lesson.path.with_suffix(".trace.jsonl.gz")
 
 
 async def open_lab(

@@ -5,6 +5,8 @@ Each line goes to the kernel in one write(2) as it happens, so a crash loses at 
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -107,9 +109,12 @@ def _damaged(path: Path, number: int, line: bytes, error: msgspec.DecodeError) -
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines, counted from 1; a file named .gz, as recordings are shipped, is unpacked on the way."""
     try:
-        with path.open("rb") as file:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             yield from enumerate(file, 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise TraceError(f"{path} is damaged: {error}", "Take another copy of the file, or record anew.") from None
     except OSError as error:
         raise TraceError(f"{path} can't be read: {error.strerror}", "Check the file's name.") from None
 

@@ -81,7 +81,7 @@ async def test_where_a_need_is_missing_the_recording_is_played(
     live: Opened, lesson: Lesson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ready(monkeypatch, Level.RECORDED, LACKING, LESS)
-    lesson.path.with_suffix(".trace.jsonl").touch()
+    lesson.path.with_suffix(".trace.jsonl.gz").touch()
     monkeypatch.setattr(ReplayLab, "__init__", lambda *_: None)
 
     assert isinstance(await open_lab(lesson), ReplayLab)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
@@ -145,3 +146,18 @@ def test_no_descriptor_is_left_open_by_a_reader_that_stops_early(path):
     items.close()
 
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_packed_recording_is_read_and_a_cut_one_named(tmp_path):
+    packed = tmp_path / "lesson.jsonl.gz"
+    whole = gzip.compress(LINE + b'{"type":"said","text":"a"}\n' * 999)
+    packed.write_bytes(whole)
+    assert [Said("a")] * 999 == list(read_trace(packed, DECODER))
+
+    packed.write_bytes(whole[:-9])
+    with pytest.raises(TraceError, match="is damaged"):
+        list(read_trace(packed, DECODER))
+
+    packed.write_bytes(b"not packed at all")
+    with pytest.raises(TraceError, match="is damaged"):
+        read_header(packed)
