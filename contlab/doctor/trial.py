@@ -75,6 +75,11 @@ def _mount_overlay(own_user: bool) -> None:
     for directory in (lower, upper, work, merged):
         Path(directory).mkdir()
     options = ",userxattr" if own_user else ""  # as the runtime does
+    if own_user:
+        try:
+            os.setxattr(upper, "user.contlab", b"")
+        except OSError:
+            raise RuntimeError("tmpfs keeps no user attributes here (Linux 6.6 does)") from None
     mount("contlab-trial", merged, "overlay", MS(0), f"lowerdir={lower},upperdir={upper},workdir={work}{options}")
 
 

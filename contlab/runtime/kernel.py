@@ -41,6 +41,7 @@ class Kernel(Protocol):
     def exists(self, path: str) -> bool: ...
     def is_dir(self, path: str) -> bool: ...
     def within(self, root: str, path: str) -> str: ...
+    def keeps_attributes(self, path: str) -> bool: ...
     def flags_of(self, path: str) -> MS: ...
     def unshare(self, flags: CLONE) -> None: ...
     def enter(self, link: str, flags: CLONE) -> None: ...
@@ -175,6 +176,15 @@ class Linux:
                 at = [] if target.startswith("/") else at
                 waiting += target.split("/")[::-1]
         return "/".join((root, *at))
+
+    def keeps_attributes(self, path: str) -> bool:
+        """Whether the file system that a directory is on stores user.* attributes (xattr(7)): tmpfs since Linux 6.6."""
+        try:
+            os.setxattr(path, "user.contlab", b"")
+            os.removexattr(path, "user.contlab")
+        except OSError:
+            return False
+        return True
 
     def flags_of(self, path: str) -> MS:
         """The flags of the mount that ``path`` lies on (statvfs(3))."""

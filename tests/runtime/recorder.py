@@ -21,6 +21,7 @@ class Recorder:
         self.links: dict[str, str] = {}
         """Path within a root -> where it leads."""
         self.mount_flags = MS(0)
+        self.attributes = True
         self.permitted = frozenset(CAP)
         self._present = {*present, *directories}
         self._directories = set(directories)
@@ -76,6 +77,9 @@ class Recorder:
 
     def within(self, root: str, path: str) -> str:
         return root + self.links.get(path, path)
+
+    def keeps_attributes(self, path: str) -> bool:
+        return self.attributes
 
     def flags_of(self, path: str) -> MS:
         return self.mount_flags

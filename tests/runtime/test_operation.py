@@ -251,6 +251,20 @@ def test_in_a_user_namespace_overlay_keeps_its_notes_in_user_attributes() -> Non
     assert kernel.calls == ["mount(overlay, /m, overlay, 0, lowerdir=/l,upperdir=/u,workdir=/w,userxattr)"]
 
 
+def test_without_user_attributes_the_tree_is_copied_for_overlay_could_replace_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "lower/etc").mkdir(parents=True)
+    (tmp_path / "root").mkdir()
+    kernel = Recorder()
+    kernel.attributes = False
+
+    remark = MountOverlay(str(tmp_path / "lower"), "/u", "/w", str(tmp_path / "root"), user_xattr=True).run(kernel)
+
+    assert remark is not None
+    assert "keeps no user attributes" in remark
+    assert [f"mount({tmp_path}/root, {tmp_path}/root, , BIND, )"] == kernel.calls, "pivot_root takes a mount"
+    assert (tmp_path / "root/etc").is_dir()
+
+
 def test_where_a_fresh_proc_is_refused_the_host_s_is_shown_read_only_and_that_is_told() -> None:
     kernel = Recorder()
     kernel.refusals["mount(proc"] = errno.EPERM

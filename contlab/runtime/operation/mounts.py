@@ -90,14 +90,21 @@ class MountOverlay(Operation):
         return f"mount -t overlay -o {quote(self._options())} overlay {quote(self.target)}"
 
     def run(self, kernel: Kernel) -> str | None:
+        if self.user_xattr and not kernel.keeps_attributes(self.upper):
+            # It would mount, and then every rmdir of a directory of the lower layer would end in EIO.
+            return self._copy(kernel, "the upper layer's tmpfs keeps no user attributes (Linux 6.6 does)")
         try:
             kernel.mount("overlay", self.target, "overlay", MS(0), self._options())
         except SyscallError as refusal:
             if refusal.errno not in (errno.ENODEV, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP):
                 raise
-            copy_tree(self.lower, self.target)
-            return f"copied instead: {refusal.explanation}"
+            return self._copy(kernel, refusal.explanation)
         return None
+
+    def _copy(self, kernel: Kernel, why: str) -> str:
+        kernel.mount(self.target, self.target, "", MS.BIND)  # pivot_root and a read-only root take a mount
+        copy_tree(self.lower, self.target)
+        return f"copied instead: {why}"
 
 
 @dataclass(frozen=True, slots=True)
