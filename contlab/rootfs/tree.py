@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,7 @@ def _cached(recipe: Recipe, owner: int, store: Path) -> Rootfs:
 
     place = store / _digest(quick, *before)
     publish(place, fill)
-    fresh = index.with_name(f"{index.name}.{os.getpid()}")
+    fresh = index.with_name(f"{index.name}.{os.getpid()}-{threading.get_ident()}")
     fresh.write_bytes(b"\0".join(map(os.fsencode, sources)))
     fresh.replace(index)
     return _load(place)
