@@ -107,6 +107,7 @@ async def host(runtime: Runtime, rootfs: str = "busybox") -> AsyncIterator[Conta
         namespaces=frozenset(),
         root=RootMethod.HOST,
         environment={"PATH": programs, "BIN": programs},
+        seccomp=False,
         no_new_privs=False,
         all_capabilities=True,
     )

@@ -32,6 +32,9 @@ _BY_CALL: dict[tuple[str, int], str] = {
     ("execve", errno.EACCES): "the file is there but not executable, or its file system is mounted noexec",
     ("execve", errno.ENOEXEC): "the file is neither an ELF program nor a script that begins with #!",
     ("ip link add", errno.EOPNOTSUPP): "this kernel has no bridge or veth driver, or its module is not loaded",
+    ("seccomp", errno.EACCES): "a filter takes no_new_privs first, or CAP_SYS_ADMIN in one's user namespace",
+    ("seccomp", errno.EINVAL): "this kernel was built without seccomp filters",
+    ("seccomp", errno.ENOSYS): "there is a filter for x86_64 and aarch64 only",
     ("kill", errno.ESRCH): "no such process in this PID namespace",
     ("write", errno.EBUSY): "the kernel refuses: a cgroup that holds processes can't pass on controllers",
 }

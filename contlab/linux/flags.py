@@ -71,7 +71,9 @@ class PR(IntEnum):
     """<linux/prctl.h>: prctl(2)'s operations that contlab uses."""
 
     SET_PDEATHSIG = 1
+    SET_DUMPABLE = 4
     SET_NAME = 15
+    SET_SECCOMP = 22
     CAPBSET_READ = 23
     CAPBSET_DROP = 24
     SET_CHILD_SUBREAPER = 36

@@ -95,6 +95,20 @@ def set_name(name: str) -> None:
     _check(_libc.prctl(PR.SET_NAME, ctypes.addressof(buffer), 0, 0, 0), "prctl", "SET_NAME", name)
 
 
+class _sock_fprog(ctypes.Structure):
+    """struct sock_fprog of <linux/filter.h>: how many instructions, and where."""
+
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+
+
+def set_filter(program: bytes) -> None:
+    """PR_SET_SECCOMP, SECCOMP_MODE_FILTER: ``program``, an array of struct sock_filter, judges all further calls."""
+    instructions = ctypes.create_string_buffer(program, len(program))
+    whole = _sock_fprog(len(program) // 8, ctypes.addressof(instructions))
+    result = _libc.prctl(PR.SET_SECCOMP, 2, ctypes.addressof(whole), 0, 0)
+    _check(result, "seccomp", f"{len(program) // 8} instructions")
+
+
 class _clone_args(ctypes.Structure):
     """struct clone_args of <linux/sched.h>, version 2 (88 bytes)."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contlab.errors import LessonError
 from contlab.linux.flags import CAP
+from contlab.linux.seccomp import DENIED
 from contlab.runtime import ids, wiring
 from contlab.runtime.spec import ContainerSpec, Namespace, RootMethod
 
@@ -45,6 +46,9 @@ def refuse_contradictions(spec: ContainerSpec) -> None:
     texts = (*spec.command, *map("=".join, spec.environment.items()), spec.hostname or "", *spec.files, spec.workdir)
     if any("\0" in text for text in texts):
         raise LessonError("a NUL byte ends every text that the kernel takes", "Leave it out.")
+    for call in spec.seccomp_allow:
+        if call not in DENIED:
+            raise LessonError(f"{call} is no call that the filter refuses", f"Those are {', '.join(sorted(DENIED))}.")
     for kept in spec.capabilities or ():
         if kept not in CAP.__members__:
             raise LessonError(f"{kept} is not a capability", "See capabilities(7) for their names, e.g. CAP_KILL.")

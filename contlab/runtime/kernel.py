@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import platform
 import socket
 import struct
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Protocol
 
-from contlab.linux import syscalls
+from contlab.linux import seccomp, syscalls
 from contlab.linux.errno import SyscallError
 from contlab.linux.flags import CAP, CLONE, MNT, MS, PR
 
@@ -49,6 +50,7 @@ class Kernel(Protocol):
     def setids(self, uid: int, gid: int) -> None: ...
     def command(self, *argv: str) -> None: ...
     def prctl(self, operation: PR, argument: int = 0) -> int: ...
+    def filter_syscalls(self, allowed: Iterable[str]) -> None: ...
     def capset(self, kept: Iterable[CAP]) -> None: ...
     def capget(self) -> frozenset[CAP]: ...
     def interface_up(self, name: str) -> None: ...
@@ -275,6 +277,12 @@ class Linux:
                 fcntl.ioctl(sock, set_flags, struct.pack("16sH22x", name.encode(), flags | up))
             except OSError as error:
                 raise _refuse("ioctl", error, "SIOCSIFFLAGS", name) from None
+
+    def filter_syscalls(self, allowed: Iterable[str]) -> None:
+        machine = platform.machine()
+        if machine not in seccomp.ARCHES:
+            raise SyscallError("seccomp", errno.ENOSYS, machine)
+        syscalls.set_filter(seccomp.deny(machine, allowed))
 
     def execve(self, path: str, argv: tuple[str, ...], environment: dict[str, str]) -> None:
         try:

@@ -19,6 +19,7 @@ from contlab.runtime.operation import (
     Clone,
     CopyRoot,
     Execute,
+    FilterSyscalls,
     JoinCgroup,
     LoopbackUp,
     MakeDevice,
@@ -187,6 +188,9 @@ def joining(spec: ContainerSpec, command: tuple[str, ...], environment: Mapping[
 
 def _privileges(spec: ContainerSpec) -> Iterator[Operation]:
     """The last steps before exec, once nothing else needs the capabilities."""
+    syscalls = (FilterSyscalls(spec.seccomp_allow),) if spec.seccomp else ()
+    if not spec.no_new_privs:  # else who filters needs CAP_SYS_ADMIN (seccomp(2))
+        yield from syscalls
     if not spec.all_capabilities:
         kept = spec.capabilities
         if kept is None:  # ping(8) takes a raw socket, and these reach no further than the own network
@@ -197,6 +201,7 @@ def _privileges(spec: ContainerSpec) -> Iterator[Operation]:
         yield BecomeUser(spec.user)
     if spec.no_new_privs:
         yield NoNewPrivileges()
+        yield from syscalls
 
 
 def _mounts(spec: ContainerSpec, places: Places) -> Iterator[Operation]:

@@ -160,6 +160,10 @@ class ContainerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Its IPv4 address there, e.g. "10.77.1.9/24" ("/24" may be left out); ``None``: the next free one."""
     user: int | None = None
     """The uid and gid that the command runs as, counted inside; ``None``: root inside."""
+    seccomp: bool = True
+    """Refuse system calls that speak to the whole machine or make namespaces and mounts: linux.seccomp.DENIED."""
+    seccomp_allow: frozenset[str] = frozenset()
+    """Those of them that are let through, e.g. "unshare"."""
     no_new_privs: bool = True
     capabilities: frozenset[str] | None = None
     """Capabilities kept, as in capabilities(7) ("CAP_KILL"); ``None`` keeps the default set, see plan.py."""

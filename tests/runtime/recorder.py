@@ -103,6 +103,9 @@ class Recorder:
         self._call("prctl", operation, argument)
         return 1
 
+    def filter_syscalls(self, allowed: Iterable[str]) -> None:
+        self._call("filter_syscalls", *sorted(allowed))
+
     def capset(self, kept: Iterable[CAP]) -> None:
         self._call("capset", *sorted(kept))
 

@@ -24,6 +24,7 @@ from contlab.runtime.operation import (
     CopyRoot,
     EnableControllers,
     Execute,
+    FilterSyscalls,
     InterfaceUp,
     JoinCgroup,
     LoopbackUp,
@@ -106,6 +107,7 @@ CALLS: list[tuple[Operation, list[str]]] = [
     (WriteFile("/motd", "hi"), ["mkdir -p(/, 0o755)", "create(/motd, hi, 0o644)"]),
     (ChangeDirectory("/srv"), ["chdir(/srv)"]),
     (NoNewPrivileges(), ["prctl(SET_NO_NEW_PRIVS, 1)"]),
+    (FilterSyscalls(frozenset({"unshare", "mount"})), ["filter_syscalls(mount, unshare)"]),
     (Execute(("/bin/sh", "-c", "x"), ()), ["execve(/bin/sh, /bin/sh, -c, x)"]),
 ]
 

@@ -21,6 +21,7 @@ from contlab.runtime.operation import (
     BoundCapabilities,
     Chroot,
     Execute,
+    FilterSyscalls,
     JoinCgroup,
     MakePrivate,
     MapIds,
@@ -74,7 +75,9 @@ SPECS = {
     "chroot-with-own-mounts": ContainerSpec(root=RootMethod.CHROOT),
     "host-root-with-all-namespaces": ContainerSpec(root=RootMethod.HOST),
     "without-user-namespace": ContainerSpec(namespaces=ALL_NAMESPACES - {Namespace.USER}),
-    "read-only": ContainerSpec(read_only=True, mask_proc=False, all_capabilities=True, no_new_privs=False),
+    "read-only": ContainerSpec(
+        read_only=True, mask_proc=False, all_capabilities=True, no_new_privs=False, seccomp=False
+    ),
     "ids-clocks-and-network": ContainerSpec(
         id_map=(IdMap(0, 100_000, 1), IdMap(1, 200_000, 999)),
         gid_map=IdMap(0, 100_000, 1000),
@@ -179,7 +182,7 @@ def test_exec_is_last_and_right_before_it_privileges_go(contained: Plan) -> None
     *others, last = contained.operations
 
     assert isinstance(last, Execute)
-    privileges = places_of(contained, BoundCapabilities, BecomeUser, NoNewPrivileges)
+    privileges = places_of(contained, BoundCapabilities, BecomeUser, NoNewPrivileges, FilterSyscalls)
     assert list(range(len(others) - len(privileges), len(others))) == privileges
 
 
@@ -236,19 +239,30 @@ def test_the_cgroup_namespace_is_made_inside_the_cgroup_whose_limits_hold(
 
 
 def test_a_user_keeps_the_two_capabilities_that_changing_ids_takes_until_they_go_with_the_ids() -> None:
-    *_, bound, user, _, _ = plan_of(ContainerSpec(user=1000, capabilities=frozenset())).operations
+    *_, bound, user, _, _, _ = plan_of(ContainerSpec(user=1000, capabilities=frozenset())).operations
 
     assert BoundCapabilities(frozenset({"CAP_SETUID", "CAP_SETGID"})) == bound
     assert BecomeUser(1000) == user
 
 
+def test_the_filter_comes_after_no_new_privs_which_it_takes_and_without_it_while_the_capability_is_there() -> None:
+    def last(**fields: bool) -> list[str]:
+        *operations, _ = plan_of(ContainerSpec(seccomp_allow=frozenset({"unshare"}), **fields)).operations
+        return [type(operation).__name__ for operation in operations[-3:]]
+
+    assert ["BoundCapabilities", "NoNewPrivileges", "FilterSyscalls"] == last()
+    assert ["ChangeDirectory", "FilterSyscalls", "BoundCapabilities"] == last(no_new_privs=False)
+    assert "FilterSyscalls" not in last(seccomp=False)
+
+
 def test_a_further_command_gets_the_container_s_directory_privileges_and_environment() -> None:
     spec = ContainerSpec(workdir="/srv", environment={"A": "1", "B": "2"})
 
-    directory, bound, _, execute = joining(spec, ("ls",), {"B": "3"})
+    directory, bound, no_new, seccomp, execute = joining(spec, ("ls",), {"B": "3"})
 
     assert "go to /srv" == directory.describe()
     assert BoundCapabilities(DEFAULT_CAPABILITIES) == bound
+    assert (NoNewPrivileges(), FilterSyscalls()) == (no_new, seccomp)
     assert isinstance(execute, Execute)
     assert {"A": "1", "B": "3"}.items() <= dict(execute.environment).items()
 
@@ -277,6 +291,7 @@ SHARED_MOUNTS = ALL_NAMESPACES - {Namespace.MNT}
         (ContainerSpec(root=RootMethod.HOST, files={"/etc/motd": ""}), "files"),
         (ContainerSpec(namespaces=ALL_NAMESPACES - {Namespace.UTS}, hostname="x"), "hostname"),
         (ContainerSpec(capabilities=frozenset({"CAP_EVERYTHING"})), "CAP_EVERYTHING"),
+        (ContainerSpec(seccomp_allow=frozenset({"getpid"})), "getpid"),
         (ContainerSpec(files={"/../etc/passwd": ""}), "/../etc/passwd"),
         (ContainerSpec(files={"etc/motd": ""}), "etc/motd"),
         (ContainerSpec(binds=(BindSpec("/a", "/b/../../c"),)), "/b/../../c"),

@@ -24,6 +24,7 @@ from contlab.runtime.operation.process import (
     ChangeDirectory,
     Chroot,
     Execute,
+    FilterSyscalls,
     NoNewPrivileges,
     PivotRoot,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "CopyRoot",
     "EnableControllers",
     "Execute",
+    "FilterSyscalls",
     "InterfaceUp",
     "JoinCgroup",
     "LoopbackUp",

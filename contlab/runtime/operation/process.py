@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from contlab.linux.errno import SyscallError
 from contlab.linux.flags import CAP, MNT, PR
+from contlab.linux.seccomp import DENIED
 from contlab.runtime.kernel import Kernel
 from contlab.runtime.operation.base import Operation, quote
 
@@ -111,6 +112,27 @@ class NoNewPrivileges(Operation):
 
     def run(self, kernel: Kernel) -> None:
         kernel.prctl(PR.SET_NO_NEW_PRIVS, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class FilterSyscalls(Operation):
+    """seccomp(2): system calls that speak to the whole machine, or make namespaces and mounts, are refused to all."""
+
+    allowed: frozenset[str] = frozenset()
+    """Calls of ``seccomp.DENIED`` that are let through."""
+
+    def describe(self) -> str:
+        but = f", but let {', '.join(sorted(self.allowed))} through" if self.allowed else ""
+        return f"seccomp: refuse {len(DENIED) - len(self.allowed)} system calls, whatever the rights{but}"
+
+    def shell(self) -> str:
+        names = " ".join(sorted(DENIED.keys() - self.allowed))
+        return (
+            f"systemd-run --pty --property SystemCallErrorNumber=EPERM --property {quote(f'SystemCallFilter=~{names}')}"
+        )
+
+    def run(self, kernel: Kernel) -> None:
+        kernel.filter_syscalls(self.allowed)
 
 
 @dataclass(frozen=True, slots=True)
