@@ -108,6 +108,7 @@ async def host(runtime: Runtime, rootfs: str = "busybox") -> AsyncIterator[Conta
         root=RootMethod.HOST,
         environment={"PATH": programs, "BIN": programs},
         seccomp=False,
+        rlimits=False,
         no_new_privs=False,
         all_capabilities=True,
     )

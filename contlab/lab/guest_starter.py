@@ -113,4 +113,6 @@ def qemu_spec(command: Sequence[str], name: str, memory: int) -> ContainerSpec:
         ),
         capabilities=frozenset({"CAP_DAC_READ_SEARCH"}) if root else None,
         all_capabilities=not root,
+        seccomp=False,
+        rlimits=False,
     )

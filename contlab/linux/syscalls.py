@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import resource
 import signal
 from collections.abc import Iterable
 
@@ -162,6 +163,17 @@ def pidfd_send_signal(pidfd: int, number: int) -> None:
         signal.pidfd_send_signal(pidfd, number)
     except OSError as error:
         raise SyscallError("pidfd_send_signal", error.errno or 0, pidfd, number) from None
+
+
+def lower_rlimit(name: str, soft: int, hard: int) -> None:
+    """setrlimit(2) of RLIMIT_``name`` (lower case), but never upwards, which would take CAP_SYS_RESOURCE."""
+    number: int = getattr(resource, f"RLIMIT_{name.upper()}")
+    _, ceiling = resource.getrlimit(number)
+    most = hard if ceiling == resource.RLIM_INFINITY else min(hard, ceiling)
+    try:
+        resource.setrlimit(number, (min(soft, most), most))
+    except OSError as error:
+        raise SyscallError("setrlimit", error.errno or 0, name, soft, hard) from None
 
 
 class _cap_header(ctypes.Structure):

@@ -21,6 +21,7 @@ from contlab.runtime.operation import (
     Execute,
     FilterSyscalls,
     JoinCgroup,
+    LimitResources,
     LoopbackUp,
     MakeDevice,
     MakeDirectory,
@@ -39,22 +40,11 @@ from contlab.runtime.operation import (
     UnshareTime,
     WriteFile,
 )
+from contlab.runtime.protection import MASKED_PROC, MASKED_SYS, READ_ONLY_PROC, RESOURCES, kept_capabilities
 from contlab.runtime.rights import ROOT, Rights
 from contlab.runtime.rootless import map_ids
 from contlab.runtime.spec import ContainerSpec, Namespace, RootMethod
 from contlab.runtime.wiring import Cable
-
-DEFAULT_CAPABILITIES = frozenset(
-    {
-        "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_NET_BIND_SERVICE", "CAP_SETGID",
-        "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
-    }
-)  # fmt: skip
-"""What root inside may still do: own files and processes, low ports. No mounting, no devices, no modules."""
-
-MASKED = ("kcore", "keys", "latency_stats", "sched_debug", "timer_list", "sysrq-trigger")
-READ_ONLY = ("bus", "fs", "irq", "sys")
-"""Below /proc: what speaks for, and to, the whole machine."""
 
 DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
 """The devices every program may expect: name in /dev -> (major, minor), devices.txt of the kernel."""
@@ -189,12 +179,12 @@ def joining(spec: ContainerSpec, command: tuple[str, ...], environment: Mapping[
 def _privileges(spec: ContainerSpec) -> Iterator[Operation]:
     """The last steps before exec, once nothing else needs the capabilities."""
     syscalls = (FilterSyscalls(spec.seccomp_allow),) if spec.seccomp else ()
+    if spec.rlimits:
+        yield LimitResources(RESOURCES)
     if not spec.no_new_privs:  # else who filters needs CAP_SYS_ADMIN (seccomp(2))
         yield from syscalls
     if not spec.all_capabilities:
-        kept = spec.capabilities
-        if kept is None:  # ping(8) takes a raw socket, and these reach no further than the own network
-            kept = DEFAULT_CAPABILITIES | ({"CAP_NET_RAW"} if spec.joins else set())
+        kept = kept_capabilities(spec)
         # A change of ids takes these two, and takes all away.
         yield BoundCapabilities(kept if spec.user is None else kept | {"CAP_SETUID", "CAP_SETGID"})
     if spec.user is not None:
@@ -216,8 +206,10 @@ def _mounts(spec: ContainerSpec, places: Places) -> Iterator[Operation]:
     yield from _devices(spec, root)
     yield from _extras(spec, root)
     if spec.mask_proc:
-        yield from (Mask(f"{root}/proc/{path}") for path in MASKED)
-        yield from (ReadOnly(f"{root}/proc/{path}") for path in READ_ONLY)
+        yield from (Mask(f"{root}/proc/{path}") for path in MASKED_PROC)
+        yield from (ReadOnly(f"{root}/proc/{path}") for path in READ_ONLY_PROC)
+        if _has_sysfs(spec):
+            yield from (Mask(f"{root}/sys/{path}") for path in MASKED_SYS)
     yield PivotRoot(root) if spec.root is RootMethod.PIVOT_ROOT else Chroot(root)
 
 
@@ -238,9 +230,14 @@ def _kernel_file_systems(spec: ContainerSpec, root: str) -> Iterator[Operation]:
         yield Bind("/proc", "/proc", root=root)
     else:
         yield Mount("proc", f"{root}/proc", hidden, instead="/proc" if spec.own(Namespace.USER) else "")
-    # A user namespace may mount sysfs only for a net namespace that it owns.
-    if spec.own(Namespace.NET) or not spec.own(Namespace.USER):
-        yield Mount("sysfs", f"{root}/sys", hidden | MS.RDONLY, instead="/sys" if spec.own(Namespace.USER) else "")
+    if _has_sysfs(spec):
+        flags = hidden | MS.RDONLY if spec.mask_proc else hidden
+        yield Mount("sysfs", f"{root}/sys", flags, instead="/sys" if spec.own(Namespace.USER) else "")
+
+
+def _has_sysfs(spec: ContainerSpec) -> bool:
+    """A user namespace may mount sysfs only for a net namespace that it owns."""
+    return spec.own(Namespace.NET) or not spec.own(Namespace.USER)
 
 
 def _devices(spec: ContainerSpec, root: str) -> Iterator[Operation]:

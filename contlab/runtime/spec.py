@@ -170,7 +170,10 @@ class ContainerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     all_capabilities: bool = False
     """Keep all that the starter has: a protection off, shown as such."""
     mask_proc: bool = True
-    """Hide the /proc files that speak for the whole machine (kcore, sysrq-trigger, ...)."""
+    """Hide what in /proc and /sys speaks for the whole machine (kcore, sysrq-trigger, ...), and let the rest of it be
+    read only."""
+    rlimits: bool = True
+    """Resource limits of its own (core dumps, open files, ...); else those of who makes it."""
 
     def own(self, kind: Namespace) -> bool:
         """Whether the container has this kind of namespace to itself."""

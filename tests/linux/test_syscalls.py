@@ -8,6 +8,7 @@ import os
 import platform
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -87,3 +88,23 @@ def test_flags_keep_their_type_so_that_an_error_can_name_them() -> None:
         syscalls.mount("", "/nowhere/at/all", "", MS.BIND | MS.REC)
 
     assert MS.BIND | MS.REC in refusal.value.arguments
+
+
+@pytest.mark.parametrize(
+    ("before", "asked", "after"),
+    [
+        ("(500, 900)", "50, 90", "(50, 90)"),
+        ("(500, 900)", "600, 1000", "(600, 900)"),
+        ("(500, 900)", "1000, 2000", "(900, 900)"),
+    ],
+)
+def test_a_resource_limit_goes_down_and_never_up(before: str, asked: str, after: str) -> None:
+    script = (
+        "import resource; from contlab.linux import syscalls; "
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, {before}); syscalls.lower_rlimit('nofile', {asked}); "
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert after == done.stdout.strip()

@@ -17,7 +17,7 @@ from contlab.linux.mountinfo import parse_mountinfo
 from contlab.runtime import events
 from contlab.runtime.client import Runtime
 from contlab.runtime.handle import Container
-from contlab.runtime.plan import MASKED
+from contlab.runtime.protection import MASKED_PROC, MASKED_SYS
 from contlab.runtime.spec import ALL_NAMESPACES, Bind, ContainerSpec, Limits, Namespace, RootMethod, Tmpfs
 from tests.live.containers import (
     PATIENCE,
@@ -147,7 +147,8 @@ async def test_nothing_of_the_app_or_the_supervisor_gets_in(runtime: Runtime, mo
 async def test_root_inside_can_t_mount_make_devices_rename_or_write_the_machine_s_switches(runtime: Runtime) -> None:
     tries = ("mount -t tmpfs x /tmp", "mknod /tmp/sda b 8 0", "hostname other", "echo 60 > /proc/sys/kernel/panic")
     script = "; ".join(f"({attempt}) 2>/dev/null && echo '{attempt}'" for attempt in tries)
-    masked = f"for name in {' '.join(MASKED)}; do test -f /proc/$name && echo $name; done"
+    paths = " ".join((*(f"/proc/{name}" for name in MASKED_PROC), *(f"/sys/{name}" for name in MASKED_SYS)))
+    masked = f"for at in {paths}; do test -f $at && echo $at; test -d $at && ls -A $at; done"
 
     _, lines = await run(runtime, shell(f"{script}; {masked}; head -c 1 /dev/zero | wc -c"))
 

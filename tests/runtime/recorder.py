@@ -106,6 +106,9 @@ class Recorder:
     def filter_syscalls(self, allowed: Iterable[str]) -> None:
         self._call("filter_syscalls", *sorted(allowed))
 
+    def limit_resource(self, name: str, soft: int, hard: int) -> None:
+        self._call("limit_resource", name, soft, hard)
+
     def capset(self, kept: Iterable[CAP]) -> None:
         self._call("capset", *sorted(kept))
 

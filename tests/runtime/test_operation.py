@@ -27,6 +27,7 @@ from contlab.runtime.operation import (
     FilterSyscalls,
     InterfaceUp,
     JoinCgroup,
+    LimitResources,
     LoopbackUp,
     MakeBridge,
     MakeCgroup,
@@ -107,6 +108,10 @@ CALLS: list[tuple[Operation, list[str]]] = [
     (WriteFile("/motd", "hi"), ["mkdir -p(/, 0o755)", "create(/motd, hi, 0o644)"]),
     (ChangeDirectory("/srv"), ["chdir(/srv)"]),
     (NoNewPrivileges(), ["prctl(SET_NO_NEW_PRIVS, 1)"]),
+    (
+        LimitResources((("core", 0, 0), ("nofile", 10, 20))),
+        ["limit_resource(core, 0, 0)", "limit_resource(nofile, 10, 20)"],
+    ),
     (FilterSyscalls(frozenset({"unshare", "mount"})), ["filter_syscalls(mount, unshare)"]),
     (Execute(("/bin/sh", "-c", "x"), ()), ["execve(/bin/sh, /bin/sh, -c, x)"]),
 ]
@@ -209,6 +214,20 @@ def test_what_is_masked_is_covered_by_kind_and_a_missing_file_is_no_failure() ->
         "mount(/dev/null, /proc/kcore, , BIND, )",
         "mount(tmpfs, /proc/acpi, tmpfs, RDONLY, size=0k)",
     ] == kernel.calls
+
+
+@pytest.mark.parametrize(("number", "stops"), [(errno.ENOSYS, False), (errno.EINVAL, True), (errno.EACCES, True)])
+def test_a_machine_that_has_no_filter_is_told_and_a_kernel_that_refuses_one_stops_the_plan(
+    number: int, stops: bool
+) -> None:
+    kernel = Recorder()
+    kernel.refusals["filter_syscalls"] = number
+
+    if stops:
+        with pytest.raises(SyscallError):
+            FilterSyscalls().run(kernel)
+    else:
+        assert "none: " in (FilterSyscalls().run(kernel) or "")
 
 
 def test_a_read_only_part_of_proc_is_a_bind_onto_itself() -> None:

@@ -23,6 +23,7 @@ from contlab.runtime.operation import (
     Execute,
     FilterSyscalls,
     JoinCgroup,
+    LimitResources,
     MakePrivate,
     MapIds,
     Mask,
@@ -36,7 +37,8 @@ from contlab.runtime.operation import (
     UnshareCgroup,
     WriteFile,
 )
-from contlab.runtime.plan import DEFAULT_CAPABILITIES, Places, Plan, compile_plan, joining
+from contlab.runtime.plan import Places, Plan, compile_plan, joining
+from contlab.runtime.protection import DEFAULT_CAPABILITIES, RESOURCES
 from contlab.runtime.spec import ALL_NAMESPACES, ContainerSpec, IdMap, Limits, Namespace, RootMethod, TimeOffsets, Tmpfs
 from contlab.runtime.spec import Bind as BindSpec
 from contlab.runtime.wiring import Wiring
@@ -76,7 +78,7 @@ SPECS = {
     "host-root-with-all-namespaces": ContainerSpec(root=RootMethod.HOST),
     "without-user-namespace": ContainerSpec(namespaces=ALL_NAMESPACES - {Namespace.USER}),
     "read-only": ContainerSpec(
-        read_only=True, mask_proc=False, all_capabilities=True, no_new_privs=False, seccomp=False
+        read_only=True, mask_proc=False, all_capabilities=True, no_new_privs=False, seccomp=False, rlimits=False
     ),
     "ids-clocks-and-network": ContainerSpec(
         id_map=(IdMap(0, 100_000, 1), IdMap(1, 200_000, 999)),
@@ -122,7 +124,7 @@ def test_limits_read_as_recorded_on_each_kind_of_host(host: Callable[[Path], Hie
 
 NAMESPACE_DIFFERENCE = {
     Namespace.PID: ("Bind", "Mount"),  # only in one's own PID namespace may a user namespace's root mount proc
-    Namespace.NET: ("LoopbackUp", "Mount"),
+    Namespace.NET: ("LoopbackUp", "Mount", "Mask"),  # and sysfs only for one's own net namespace
     Namespace.UTS: ("SetHostname",),
     Namespace.IPC: (),
     Namespace.CGROUP: ("UnshareCgroup",),
@@ -182,7 +184,7 @@ def test_exec_is_last_and_right_before_it_privileges_go(contained: Plan) -> None
     *others, last = contained.operations
 
     assert isinstance(last, Execute)
-    privileges = places_of(contained, BoundCapabilities, BecomeUser, NoNewPrivileges, FilterSyscalls)
+    privileges = places_of(contained, LimitResources, BoundCapabilities, BecomeUser, NoNewPrivileges, FilterSyscalls)
     assert list(range(len(others) - len(privileges), len(others))) == privileges
 
 
@@ -251,16 +253,17 @@ def test_the_filter_comes_after_no_new_privs_which_it_takes_and_without_it_while
         return [type(operation).__name__ for operation in operations[-3:]]
 
     assert ["BoundCapabilities", "NoNewPrivileges", "FilterSyscalls"] == last()
-    assert ["ChangeDirectory", "FilterSyscalls", "BoundCapabilities"] == last(no_new_privs=False)
+    assert ["LimitResources", "FilterSyscalls", "BoundCapabilities"] == last(no_new_privs=False)
     assert "FilterSyscalls" not in last(seccomp=False)
 
 
 def test_a_further_command_gets_the_container_s_directory_privileges_and_environment() -> None:
     spec = ContainerSpec(workdir="/srv", environment={"A": "1", "B": "2"})
 
-    directory, bound, no_new, seccomp, execute = joining(spec, ("ls",), {"B": "3"})
+    directory, resources, bound, no_new, seccomp, execute = joining(spec, ("ls",), {"B": "3"})
 
     assert "go to /srv" == directory.describe()
+    assert LimitResources(RESOURCES) == resources
     assert BoundCapabilities(DEFAULT_CAPABILITIES) == bound
     assert (NoNewPrivileges(), FilterSyscalls()) == (no_new, seccomp)
     assert isinstance(execute, Execute)

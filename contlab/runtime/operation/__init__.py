@@ -25,6 +25,7 @@ from contlab.runtime.operation.process import (
     Chroot,
     Execute,
     FilterSyscalls,
+    LimitResources,
     NoNewPrivileges,
     PivotRoot,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "FilterSyscalls",
     "InterfaceUp",
     "JoinCgroup",
+    "LimitResources",
     "LoopbackUp",
     "MakeBridge",
     "MakeCgroup",

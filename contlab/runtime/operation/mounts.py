@@ -152,7 +152,8 @@ class Mask(Operation):
         return f"mask {self.path}"
 
     def shell(self) -> str:
-        return f"mount --bind /dev/null {quote(self.path)}"
+        path = quote(self.path)
+        return f"test -d {path} && mount -t tmpfs -o ro,size=0k tmpfs {path} || mount --bind /dev/null {path}"
 
     def run(self, kernel: Kernel) -> str | None:
         if not kernel.exists(self.path):

@@ -101,6 +101,27 @@ class BecomeUser(Operation):
 
 
 @dataclass(frozen=True, slots=True)
+class LimitResources(Operation):
+    """setrlimit(2), so that a container has the same limits whoever makes it. One that is lower already stays so."""
+
+    limits: tuple[tuple[str, int, int], ...]
+    """Name as prlimit(1)'s option, soft limit, hard limit."""
+
+    def describe(self) -> str:
+        words = (
+            f"{name} {hard}" if soft == hard else f"{name} {soft}, {hard} at most" for name, soft, hard in self.limits
+        )
+        return f"limit resources: {'; '.join(words)}"
+
+    def shell(self) -> str:
+        return f"prlimit --pid $$ {' '.join(f'--{name}={soft}:{hard}' for name, soft, hard in self.limits)}"
+
+    def run(self, kernel: Kernel) -> None:
+        for name, soft, hard in self.limits:
+            kernel.limit_resource(name, soft, hard)
+
+
+@dataclass(frozen=True, slots=True)
 class NoNewPrivileges(Operation):
     """PR_SET_NO_NEW_PRIVS: a setuid program no longer gives more than one has."""
 
@@ -131,8 +152,14 @@ class FilterSyscalls(Operation):
             f"systemd-run --pty --property SystemCallErrorNumber=EPERM --property {quote(f'SystemCallFilter=~{names}')}"
         )
 
-    def run(self, kernel: Kernel) -> None:
-        kernel.filter_syscalls(self.allowed)
+    def run(self, kernel: Kernel) -> str | None:
+        try:
+            kernel.filter_syscalls(self.allowed)
+        except SyscallError as refusal:
+            if refusal.errno != errno.ENOSYS:
+                raise
+            return f"none: {refusal.explanation}"  # told by protection.unprotected, too
+        return None
 
 
 @dataclass(frozen=True, slots=True)
