@@ -21,6 +21,7 @@ from contlab.runtime.plan import Places, Plan, compile_plan
 from contlab.runtime.rights import ROOT, Rights, read_rights
 from contlab.runtime.rootless import adapt
 from contlab.runtime.spec import ContainerSpec
+from contlab.runtime.terminal import Attachment, Terminal, window_of
 from contlab.runtime.trees import rootfs_of
 from contlab.runtime.wiring import Wiring
 
@@ -28,7 +29,7 @@ PATIENCE = 1.0
 """Seconds between a signal that was passed on and SIGKILL."""
 
 
-def plan_of(name: str, spec: ContainerSpec, sudo: bool = False) -> Plan:
+def plan_of(name: str, spec: ContainerSpec, sudo: bool = False, terminal: bool = False) -> Plan:
     """What would be done on this host for this user (``sudo``: for root), with a run's number left open."""
     cgroup = plan_cgroup(read_hierarchies(), f"contlab-RUN-{name}", spec.limits, {})
     at = "/run/contlab/contlab-RUN"
@@ -37,7 +38,7 @@ def plan_of(name: str, spec: ContainerSpec, sudo: bool = False) -> Plan:
     tree = rootfs_of(spec, read_rights().admin)
     places = Places(tree, f"{at}/root", f"{at}/lower", f"{at}/copy-{name}")
     cable = Wiring(at, "contlab-RUN").plug_in(name, spec)
-    return compile_plan(spec, places, cgroup, name, rights, cable)
+    return compile_plan(spec, places, cgroup, name, rights, cable, window_of(0) if terminal else None)
 
 
 async def run_once(
@@ -47,12 +48,14 @@ async def run_once(
     printed: Callable[[str, str], None] | None,
     notice: Callable[[str], None],
     sudo: bool = False,
+    terminal: bool = False,
 ) -> int:
     """Make it, wait for its end, remove it; returns the command's status, 128 + N when signal N ended us both.
 
     ``heard``: called with every event. ``printed``: called with stream and text of the command's output; None: the
     command has our own stdin, stdout and stderr. BrokenPipeError in either kills it. ``notice``: called with what the
-    person at the keyboard should know. ``sudo``: the supervisor is started by sudo(8).
+    person at the keyboard should know. ``sudo``: the supervisor is started by sudo(8). ``terminal``: the command has
+    one of its own, tied to our stdin and stdout.
     """
     runtime = Runtime(sudo)
     signals: asyncio.Queue[int] = asyncio.Queue()
@@ -72,6 +75,8 @@ async def run_once(
             streams = ("stdout", "stderr") if printed else ()
             readers = [OutputReader(partial(tell, printed, stream), whole=True) for stream in streams if printed]
             stdio = (0, readers[0].write_fd, readers[1].write_fd) if readers else (0, 1, 2)
+            if terminal:
+                return await _on_a_terminal(runtime, name, spec, signals, notice)
             try:
                 container = await runtime.spawn(name, spec, stdio)
             finally:
@@ -85,6 +90,18 @@ async def run_once(
             return status
         finally:
             await runtime.close()
+
+
+async def _on_a_terminal(
+    runtime: Runtime, name: str, spec: ContainerSpec, signals: asyncio.Queue[int], notice: Callable[[str], None]
+) -> int:
+    with Terminal(window_of(0)) as terminal:
+        container = await runtime.spawn(name, spec, terminal)
+        with Attachment(terminal, 0, 1, lambda: signals.put_nowait(signal.SIGKILL)).attached() as attachment:
+            status = await _until_it_ends(container, signals, notice)
+            await attachment.drained()
+        await container.close()
+        return status
 
 
 async def _until_it_ends(container: Container, signals: asyncio.Queue[int], notice: Callable[[str], None]) -> int:

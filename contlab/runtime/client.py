@@ -19,6 +19,7 @@ from contlab.runtime import events, launch, protocol, sweep
 from contlab.runtime.awaited import Awaited
 from contlab.runtime.handle import Container, Execution, Stdio
 from contlab.runtime.spec import ContainerSpec, Limits
+from contlab.runtime.terminal import Terminal
 from contlab.runtime.trees import rootfs_of
 from contlab.runtime.wire import Wire
 
@@ -135,7 +136,9 @@ class Runtime:
         self.send(protocol.CreateGroup(container=name, limits=limits))
         return await asyncio.shield(ready)
 
-    async def spawn(self, name: str, spec: ContainerSpec, stdio: Stdio, keep: Sequence[int] = ()) -> Container:
+    async def spawn(
+        self, name: str, spec: ContainerSpec, stdio: Stdio | Terminal, keep: Sequence[int] = ()
+    ) -> Container:
         """Make a container; returns once its command runs. ContlabError with the reason when it can't.
 
         ``keep``: further descriptors, which the command has under the same numbers (3 or more).
@@ -147,14 +150,16 @@ class Runtime:
             # Only root can give files to those who are root inside: an elevated supervisor builds the tree itself.
             rootfs = "" if self._sudo else await asyncio.to_thread(rootfs_of, spec, self.admin)
             request = protocol.Spawn(
-                container=name, spec=spec, rootfs=rootfs, keep=tuple(keep), requested_at=time.monotonic_ns() / 1000
-            )
-            self.send(request, (*stdio, *keep))
+                container=name, spec=spec, rootfs=rootfs, keep=tuple(keep), terminal=_window(stdio),
+                requested_at=time.monotonic_ns() / 1000,
+            )  # fmt: skip
+            self.send(request, (*_descriptors(stdio), *keep))
         except BaseException:
             self._awaited.give_up(container)
             raise
         try:
             await asyncio.shield(container.started)
+            _arrive(stdio)
         except asyncio.CancelledError:
             with contextlib.suppress(ContlabError):  # the supervisor is gone, and the container with it
                 await self.close_container(name)
@@ -162,18 +167,19 @@ class Runtime:
         return container
 
     async def exec(
-        self, container: str, command: tuple[str, ...], stdio: Stdio, environment: dict[str, str]
+        self, container: str, command: tuple[str, ...], stdio: Stdio | Terminal, environment: dict[str, str]
     ) -> Execution:
         """Run a further command in a running container; returns once it runs. When cancelled, it is killed."""
         execution = Execution(self, container, next(self._exec_ids))
         request = protocol.Exec(
             container=container, exec_id=execution.exec_id, command=command, environment=environment,
-            requested_at=time.monotonic_ns() / 1000,
+            terminal=_window(stdio), requested_at=time.monotonic_ns() / 1000,
         )  # fmt: skip
-        self.send(request, stdio)
+        self.send(request, _descriptors(stdio))
         self._awaited.executions[execution.exec_id] = execution
         try:
             await asyncio.shield(execution.started)
+            _arrive(stdio)
         except asyncio.CancelledError:
             with contextlib.suppress(ContlabError):
                 await execution.signal(signal.SIGKILL)
@@ -254,6 +260,19 @@ class Runtime:
         if self._sudo:
             return "Start again: what was left behind is removed first; or do it now: sudo contlab doctor --clean"
         return "Start again; what was left behind is being removed."
+
+
+def _descriptors(stdio: Stdio | Terminal) -> Stdio:
+    return stdio.stdio if isinstance(stdio, Terminal) else stdio
+
+
+def _window(stdio: Stdio | Terminal) -> protocol.Window | None:
+    return stdio.window if isinstance(stdio, Terminal) else None
+
+
+def _arrive(stdio: Stdio | Terminal) -> None:
+    if isinstance(stdio, Terminal):
+        stdio.arrive()
 
 
 def _refused(answer: events.FrozenIs | events.LinkIs) -> None:

@@ -52,3 +52,12 @@ def refuse_contradictions(spec: ContainerSpec) -> None:
     for kept in spec.capabilities or ():
         if kept not in CAP.__members__:
             raise LessonError(f"{kept} is not a capability", "See capabilities(7) for their names, e.g. CAP_KILL.")
+
+
+def refuse_terminal(spec: ContainerSpec) -> None:
+    """LessonError when there can be none inside."""
+    if spec.root is RootMethod.CHROOT and not spec.own(Namespace.MNT):
+        raise LessonError(
+            "a terminal takes a /dev/pts, which is a mount, and a root with the host's mount namespace has none",
+            "Give it its own mnt namespace, or do without a terminal.",
+        )

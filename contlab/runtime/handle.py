@@ -12,6 +12,7 @@ from contlab.runtime.spec import ContainerSpec
 
 if TYPE_CHECKING:
     from contlab.runtime.client import Runtime
+    from contlab.runtime.terminal import Terminal
 
 Stdio = tuple[int, int, int]
 """Descriptors that become stdin, stdout and stderr; they stay the caller's."""
@@ -61,7 +62,7 @@ class Container:
         return self.started.result().pid
 
     async def exec(
-        self, command: tuple[str, ...], stdio: Stdio, environment: dict[str, str] | None = None
+        self, command: tuple[str, ...], stdio: Stdio | Terminal, environment: dict[str, str] | None = None
     ) -> Execution:
         """Run a further command inside; returns once it runs. RuntimeFailure with the reason when it can't."""
         return await self._runtime.exec(self.name, command, stdio, environment or {})

@@ -14,7 +14,7 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Protocol
 
-from contlab.linux import seccomp, syscalls
+from contlab.linux import seccomp, syscalls, terminal
 from contlab.linux.errno import SyscallError
 from contlab.linux.flags import CAP, CLONE, MNT, MS, PR
 
@@ -51,6 +51,7 @@ class Kernel(Protocol):
     def command(self, *argv: str) -> None: ...
     def prctl(self, operation: PR, argument: int = 0) -> int: ...
     def filter_syscalls(self, allowed: Iterable[str]) -> None: ...
+    def open_terminal(self, multiplexer: str, rows: int, columns: int, owner: int | None) -> int: ...
     def limit_resource(self, name: str, soft: int, hard: int) -> None: ...
     def capset(self, kept: Iterable[CAP]) -> None: ...
     def capget(self) -> frozenset[CAP]: ...
@@ -86,6 +87,7 @@ class Linux:
     prctl = staticmethod(syscalls.prctl)
     capset = staticmethod(syscalls.capset)
     capget = staticmethod(syscalls.capget)
+    open_terminal = staticmethod(terminal.take)
     limit_resource = staticmethod(syscalls.lower_rlimit)
     exists = staticmethod(os.path.lexists)
     is_dir = staticmethod(os.path.isdir)

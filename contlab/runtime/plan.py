@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from contlab.linux.flags import MS
 from contlab.runtime import wiring
 from contlab.runtime.cgroup import CgroupPlan
-from contlab.runtime.contradiction import refuse_contradictions
+from contlab.runtime.contradiction import refuse_contradictions, refuse_terminal
 from contlab.runtime.operation import (
     BecomeRoot,
     BecomeUser,
@@ -30,6 +30,7 @@ from contlab.runtime.operation import (
     Mount,
     MountOverlay,
     NoNewPrivileges,
+    OpenTerminal,
     Operation,
     PivotRoot,
     ReadOnly,
@@ -41,6 +42,7 @@ from contlab.runtime.operation import (
     WriteFile,
 )
 from contlab.runtime.protection import MASKED_PROC, MASKED_SYS, READ_ONLY_PROC, RESOURCES, kept_capabilities
+from contlab.runtime.protocol import Window
 from contlab.runtime.rights import ROOT, Rights
 from contlab.runtime.rootless import map_ids
 from contlab.runtime.spec import ContainerSpec, Namespace, RootMethod
@@ -102,12 +104,15 @@ def compile_plan(
     name: str,
     rights: Rights = ROOT,
     cable: Cable | None = None,
+    terminal: Window | None = None,
 ) -> Plan:
     """The plan for ``spec``, which is adapted to ``rights``; LessonError when it asks for what cannot be.
 
-    ``cable``: how it is plugged into its network; None when it joins none.
+    ``cable``: how it is plugged into its network; None when it joins none. ``terminal``: its command's, with one.
     """
     refuse_contradictions(spec)
+    if terminal:
+        refuse_terminal(spec)
     if cable:
         spec = wiring.with_names(spec, cable)
     copied = spec.root is RootMethod.CHROOT and not spec.own(Namespace.MNT)
@@ -127,12 +132,14 @@ def compile_plan(
         tuple(before),
         clone,
         tuple(after),
-        tuple(_inside(spec, places, name, cable)),
+        tuple(_inside(spec, places, name, cable, terminal)),
         places.copy if copied else "" if spec.root is RootMethod.HOST else places.rootfs,
     )
 
 
-def _inside(spec: ContainerSpec, places: Places, name: str, cable: Cable | None) -> Iterator[Operation]:
+def _inside(
+    spec: ContainerSpec, places: Places, name: str, cable: Cable | None, terminal: Window | None
+) -> Iterator[Operation]:
     if spec.own(Namespace.MNT):
         # First of all: until then a mount made here may still show up on the host.
         yield MakePrivate()
@@ -164,16 +171,29 @@ def _inside(spec: ContainerSpec, places: Places, name: str, cable: Cable | None)
         yield LoopbackUp()
     if cable:
         yield from wiring.inside(cable)
+    yield from _terminal(spec, terminal)
     yield ChangeDirectory(spec.workdir)
     yield from _privileges(spec)
     yield Execute(spec.command, tuple((ENVIRONMENT | spec.environment).items()))
 
 
-def joining(spec: ContainerSpec, command: tuple[str, ...], environment: Mapping[str, str]) -> Iterator[Operation]:
+def joining(
+    spec: ContainerSpec, command: tuple[str, ...], environment: Mapping[str, str], terminal: Window | None = None
+) -> Iterator[Operation]:
     """What a further command does in a running container, once it is in its namespaces."""
+    if terminal:
+        refuse_terminal(spec)
+    yield from _terminal(spec, terminal)
     yield ChangeDirectory(spec.workdir)
     yield from _privileges(spec)
     yield Execute(command, tuple((ENVIRONMENT | spec.environment | dict(environment)).items()))
+
+
+def _terminal(spec: ContainerSpec, terminal: Window | None) -> Iterator[Operation]:
+    """While /dev is in reach and root inside may give the terminal away."""
+    if terminal:
+        multiplexer = "/dev/ptmx" if spec.root is RootMethod.HOST else "/dev/pts/ptmx"
+        yield OpenTerminal(multiplexer, terminal.rows, terminal.columns, spec.user)
 
 
 def _privileges(spec: ContainerSpec) -> Iterator[Operation]:

@@ -13,6 +13,13 @@ MOST_DESCRIPTORS = 16
 """The most descriptors that come along with one."""
 
 
+class Window(msgspec.Struct, frozen=True, array_like=True):
+    """A terminal's size, in characters."""
+
+    rows: int = 24
+    columns: int = 80
+
+
 class Request(msgspec.Struct, frozen=True, tag_field="request", kw_only=True):
     """Base: which container or group it is about."""
 
@@ -36,6 +43,8 @@ class Spawn(Request, frozen=True, kw_only=True, tag="spawn"):
     """The built tree; "" when it keeps the host's root, or an elevated supervisor is to build it itself."""
     keep: tuple[int, ...] = ()
     """The numbers under which the command has further descriptors."""
+    terminal: Window | None = None
+    """It gets a terminal of its own for the three: they are one socket, over which the terminal's master comes back."""
     requested_at: float
     """CLOCK_MONOTONIC, µs."""
 
@@ -46,6 +55,8 @@ class Exec(Request, frozen=True, kw_only=True, tag="exec"):
     exec_id: int
     command: tuple[str, ...]
     environment: dict[str, str] = {}
+    terminal: Window | None = None
+    """As ``Spawn`` says."""
     requested_at: float
 
 

@@ -131,7 +131,7 @@ class Supervisor:
         process: Process | None = None
         try:
             cable = self.wiring.plug_in(name, spec)
-            plan = compile_plan(spec, places, planned, name, self.ground.rights, cable=cable)
+            plan = compile_plan(spec, places, planned, name, self.ground.rights, cable, request.terminal)
             container.root = plan.root
             container.missing = container.missing | told
             container.copy = places.copy if plan.root == places.copy else ""
@@ -160,7 +160,7 @@ class Supervisor:
             raise RuntimeFailure(f"{name} is not running, so nothing more can run in it", "Start it again.")
         container = self.containers[name]
         assert container.spec is not None
-        operations = tuple(joining(container.spec, request.command, request.environment))
+        operations = tuple(joining(container.spec, request.command, request.environment, request.terminal))
         process = Process(name, operations, request.requested_at, request.exec_id)
         try:
             self.births.send_in(process, container.spec, container.directories, first.pid, fds)

@@ -103,6 +103,10 @@ class Recorder:
         self._call("prctl", operation, argument)
         return 1
 
+    def open_terminal(self, multiplexer: str, rows: int, columns: int, owner: int | None) -> int:
+        self._call("open_terminal", multiplexer, rows, columns, owner)
+        return 0
+
     def filter_syscalls(self, allowed: Iterable[str]) -> None:
         self._call("filter_syscalls", *sorted(allowed))
 

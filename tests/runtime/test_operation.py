@@ -42,6 +42,7 @@ from contlab.runtime.operation import (
     Mount,
     MountOverlay,
     NoNewPrivileges,
+    OpenTerminal,
     Operation,
     PivotRoot,
     PlugIn,
@@ -112,6 +113,7 @@ CALLS: list[tuple[Operation, list[str]]] = [
         LimitResources((("core", 0, 0), ("nofile", 10, 20))),
         ["limit_resource(core, 0, 0)", "limit_resource(nofile, 10, 20)"],
     ),
+    (OpenTerminal("/dev/pts/ptmx", 24, 80, 7), ["open_terminal(/dev/pts/ptmx, 24, 80, 7)"]),
     (FilterSyscalls(frozenset({"unshare", "mount"})), ["filter_syscalls(mount, unshare)"]),
     (Execute(("/bin/sh", "-c", "x"), ()), ["execve(/bin/sh, /bin/sh, -c, x)"]),
 ]

@@ -27,6 +27,7 @@ from contlab.runtime.operation.process import (
     FilterSyscalls,
     LimitResources,
     NoNewPrivileges,
+    OpenTerminal,
     PivotRoot,
 )
 
@@ -59,6 +60,7 @@ __all__ = [
     "Mount",
     "MountOverlay",
     "NoNewPrivileges",
+    "OpenTerminal",
     "Operation",
     "PivotRoot",
     "PlugIn",

@@ -163,6 +163,26 @@ class FilterSyscalls(Operation):
 
 
 @dataclass(frozen=True, slots=True)
+class OpenTerminal(Operation):
+    """A pseudoterminal of the container's own devpts (pty(7)): the other end goes to whoever asked for it."""
+
+    multiplexer: str
+    rows: int
+    columns: int
+    owner: int | None = None
+    """The uid inside that it belongs to; None: who opens it."""
+
+    def describe(self) -> str:
+        return f"open a terminal of {self.rows} rows and {self.columns} columns, and let it control the session"
+
+    def shell(self) -> str:
+        return f"script --command sh /dev/null; stty rows {self.rows} columns {self.columns}"
+
+    def run(self, kernel: Kernel) -> str:
+        return f"/dev/pts/{kernel.open_terminal(self.multiplexer, self.rows, self.columns, self.owner)}"
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeDirectory(Operation):
     """chdir(2) to the command's working directory."""
 
