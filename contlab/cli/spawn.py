@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ NAME = "box"
 
 @click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
 @click.option("--explain", is_flag=True, help="After the command: each kernel operation, its µs and the same by hand.")
+@click.option("-t", "--tty", is_flag=True, help="A terminal of its own, tied to yours: job control, sizes, Ctrl-C.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and make nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One object a line on stdout: events, and the command's output.")
 @further_options
@@ -35,19 +37,28 @@ NAME = "box"
 @click.option("--workdir", metavar="DIR", default="/", help="Where the command starts.")
 @click.option("--sudo", is_flag=True, help=elevation.HELP)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def spawn(explain: bool, dry_run: bool, as_json: bool, sudo: bool, command: tuple[str, ...], **options: Any) -> int:
+def spawn(
+    explain: bool, tty: bool, dry_run: bool, as_json: bool, sudo: bool, command: tuple[str, ...], **options: Any
+) -> int:
     """Run COMMAND (default: /bin/sh) in a container of its own; the exit code is the command's.
 
     125: the container could not be made; 126: the command could not be executed; 127: it was not found; 128 + N: it
     was killed by signal N. Ctrl-C goes to the command as in any terminal; what has no handler for it is killed.
 
+    With --tty every key is the container's: pressing Ctrl-] three times within a second kills it. Your terminal is put
+    back as it was at any end but contlab's by SIGKILL; after that, `reset` mends it.
+
     In --json, each line has "event": operation (index, operation, describe, shell, side, microseconds, errno, error),
-    started (pid, ready_us, cgroups), output (stream, text), exited (exit_code, signal, oom_killed), removed, failed
-    (message, hint, exit_code). Times are CLOCK_MONOTONIC in µs.
+    started (pid, ready_us, cgroups, unprotected), output (stream, text), exited (exit_code, signal, oom_killed),
+    removed, failed (message, hint, exit_code). Times are CLOCK_MONOTONIC in µs.
     """
+    if tty and as_json and not dry_run:
+        raise click.UsageError("--tty and --json exclude each other: a terminal's output is for people")
+    if tty and (terminal := os.environ.get("TERM")):
+        options["env"] = (f"TERM={terminal}", *options["env"])
     spec = spec_of(command, **options)
     if dry_run:
-        _print_plan(spec, as_json, sudo)
+        _print_plan(spec, as_json, sudo, tty)
         return 0
     import asyncio
 
@@ -57,21 +68,24 @@ def spawn(explain: bool, dry_run: bool, as_json: bool, sudo: bool, command: tupl
 
     sudo = elevation.elevate(sudo)
     done: list[events.OperationDone] = []
+    unprotected: list[str] = []
 
     def heard(event: events.AnyEvent) -> None:
         if as_json:
             click.echo(events.encode(event))
         if isinstance(event, events.OperationDone):
             done.append(event)
+        if isinstance(event, events.Started):
+            unprotected.extend(event.unprotected)
         if isinstance(event, events.Started) and not as_json:
             for what, reason in event.missing.items():
                 tell(f"without {what}: {reason}")
 
     try:
-        return asyncio.run(run_once(NAME, spec, heard, _print_output if as_json else None, tell, sudo))
+        return asyncio.run(run_once(NAME, spec, heard, _print_output if as_json else None, tell, sudo, tty))
     finally:
         if explain:
-            _explain(done)
+            _explain(done, unprotected)
 
 
 def spec_of(
@@ -160,7 +174,7 @@ def _print_output(stream: str, text: str) -> None:
     click.echo(json.dumps({"event": "output", "container": NAME, "stream": stream, "text": text}))
 
 
-def _explain(done: list[OperationDone]) -> None:
+def _explain(done: list[OperationDone], unprotected: list[str]) -> None:
     from contlab.linux.sizes import format_duration
 
     for event in done:
@@ -171,14 +185,16 @@ def _explain(done: list[OperationDone]) -> None:
                 click.echo(f"{mark:>26} {text}", err=True)
     total = format_duration(sum(event.microseconds for event in done))
     click.echo(f"{len(done)} operations, {total} in the kernel", err=True)
+    if unprotected:
+        click.echo(f"protections off: {'; '.join(unprotected)}", err=True)
 
 
-def _print_plan(spec: ContainerSpec, as_json: bool, sudo: bool) -> None:
+def _print_plan(spec: ContainerSpec, as_json: bool, sudo: bool, tty: bool) -> None:
     import json
 
     from contlab.lab.once import plan_of
 
-    for index, operation in enumerate(plan_of(NAME, spec, sudo).operations):
+    for index, operation in enumerate(plan_of(NAME, spec, sudo, tty).operations):
         side = "container" if operation.inside else "host"
         if as_json:
             row = {"index": index, "operation": type(operation).__name__, "side": side}

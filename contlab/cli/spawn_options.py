@@ -1,4 +1,4 @@
-"""``contlab spawn``'s options for limits, ids, clocks and the network, and what they become in a ContainerSpec."""
+"""``contlab spawn``'s options for limits, ids, clocks, the network and protections, as fields of a ContainerSpec."""
 
 from __future__ import annotations
 
@@ -35,6 +35,13 @@ _OPTIONS = (
     click.option("--monotonic", type=int, default=0, metavar="SECONDS",
                  help="Set its monotonic clock off from the host's."),
     click.option("--boottime", type=int, default=0, metavar="SECONDS", help="The same for the time since boot."),
+    click.option("--cap-add", multiple=True, metavar="CAP", help="Keep this capability, too, e.g. NET_ADMIN; or ALL."),
+    click.option("--cap-drop", multiple=True, metavar="CAP", help="Don't keep this one; or ALL, but those added."),
+    click.option("--new-privs", is_flag=True, help="Let setuid programs give privileges (no no_new_privs)."),
+    click.option("--no-seccomp", is_flag=True, help="No filter of system calls."),
+    click.option("--no-mask", is_flag=True, help="Hide nothing in /proc and /sys, and leave them writable."),
+    click.option("--no-rlimits", is_flag=True, help="Your own resource limits (ulimit), not a container's."),
+    click.option("--privileged", is_flag=True, help="All of these protections off. What is off, --explain tells."),
 )  # fmt: skip
 
 
@@ -53,12 +60,29 @@ def fields(
     map_gids: tuple[str, ...],
     monotonic: int,
     boottime: int,
+    cap_add: tuple[str, ...],
+    cap_drop: tuple[str, ...],
+    new_privs: bool,
+    no_seccomp: bool,
+    no_mask: bool,
+    no_rlimits: bool,
+    privileged: bool,
     **limits: Any,
 ) -> dict[str, Any]:
     """The ContainerSpec's fields that these options set; click.UsageError where one makes no sense."""
     from contlab.runtime.spec import TimeOffsets
 
-    found: dict[str, Any] = {"network": network, "address": ip, "limits": _limits(**limits)}
+    found: dict[str, Any] = {
+        "network": network,
+        "address": ip,
+        "limits": _limits(**limits),
+        "no_new_privs": not (new_privs or privileged),
+        "seccomp": not (no_seccomp or privileged),
+        "mask_proc": not (no_mask or privileged),
+        "rlimits": not (no_rlimits or privileged),
+    }
+    if privileged or cap_add or cap_drop:
+        found |= _capabilities(network, (*cap_add, "ALL") if privileged else cap_add, cap_drop)
     if map_uids:
         found["id_map"] = tuple(_id_map("--map-uids", text) for text in map_uids)
     if map_gids:
@@ -91,6 +115,34 @@ def _limits(
         io=tuple(_io(text) for text in io_max),
         oom_group=oom_group,
     )
+
+
+def _capabilities(network: str, added: tuple[str, ...], dropped: tuple[str, ...]) -> dict[str, Any]:
+    from contlab.linux.flags import CAP
+    from contlab.runtime.protection import default_capabilities
+    from contlab.runtime.spec import ContainerSpec
+
+    more, less = _names("--cap-add", added), _names("--cap-drop", dropped)
+    every, default = frozenset(CAP.__members__), default_capabilities(bool(ContainerSpec(network=network).joins))
+    # ALL first, so that the others are exceptions to it.
+    kept = every if "CAP_ALL" in more else frozenset() if "CAP_ALL" in less else default
+    kept = (kept | more) - less - {"CAP_ALL"}
+    return {"all_capabilities": True} if kept == every else {"capabilities": kept}
+
+
+def _names(option: str, texts: tuple[str, ...]) -> set[str]:
+    """Capabilities as people write them: with or without CAP_, in any case."""
+    import difflib
+
+    from contlab.linux.flags import CAP
+
+    names = {f"CAP_{text.upper().removeprefix('CAP_')}" for text in texts}
+    for name in sorted(names - CAP.__members__.keys() - {"CAP_ALL"}):
+        near = difflib.get_close_matches(name, CAP.__members__, n=1)
+        raise click.UsageError(
+            f"{option}: {name} is not a capability{f'; did you mean {near[0]}?' if near else ', see capabilities(7)'}"
+        )
+    return names
 
 
 def _size(option: str, text: str | None) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from contlab.runtime.cgroup import CgroupPlan
+from contlab.runtime.protection import unprotected
 from contlab.runtime.spec import ContainerSpec
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
@@ -29,6 +30,8 @@ class Container:
         """Its root directory, when that is a place on the host."""
         self.copy = ""
         """The copied root to remove with it; "" when there is none."""
+        self.unprotected = unprotected(spec) if spec else ()
+        """The protections it is without, in words."""
         self.peers: dict[str, str] = {}
         """Interface inside -> where the other end of its cable is."""
         self.closing = False

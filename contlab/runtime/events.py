@@ -77,6 +77,8 @@ class Started(Event, frozen=True, kw_only=True, tag="started"):
     """What was asked for but this host lacks: limit -> reason, in words."""
     root: str = ""
     """The root file system's directory on the host ("" when it keeps the host's)."""
+    unprotected: tuple[str, ...] = ()
+    """The protections that it is without, in words (runtime.protection)."""
     peers: dict[str, str] = {}
     """Interface inside -> where the other end of its cable is, in words: /proc does not tell."""
 

@@ -102,6 +102,7 @@ class Voice:
                 missing=container.missing,
                 root=container.root,
                 peers=container.peers,
+                unprotected=container.unprotected,
             )
         )
 

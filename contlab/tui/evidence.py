@@ -24,6 +24,8 @@ class Evidence:
         self.happenings: deque[Happening] = deque(maxlen=KEPT)
         self.ready_us: dict[str, float] = {}
         """Container -> µs from the request to its running command."""
+        self.unprotected: dict[str, tuple[str, ...]] = {}
+        """Container -> the protections that it is without, in words."""
         self._base: dict[str, Snapshot] = {}
         self._memory: dict[str, deque[float]] = {}
         self._operations: dict[str, deque[OperationDone]] = {}
@@ -55,6 +57,7 @@ class Evidence:
             kept.append(event)
         if isinstance(event, Started):
             self.ready_us[event.container] = event.ready_us
+            self.unprotected[event.container] = event.unprotected
         if text := sentence(event):
             grave = isinstance(event, Failed | OperationDone) or (isinstance(event, Exited) and event.oom_killed)
             self._say(event.at, event.container, text, grave)

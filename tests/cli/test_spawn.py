@@ -8,15 +8,18 @@ from pathlib import Path
 
 import click
 import pytest
+from msgspec.structs import replace
 
 from contlab.cli import main
 from contlab.cli.spawn import NAME, spec_of
 from contlab.cli.spawn import spawn as command
 from contlab.errors import ExitCode
 from contlab.lab import once
+from contlab.linux.flags import CAP
 from contlab.runtime.cgroup import CgroupPlan
 from contlab.runtime.operation import MakeCgroup, SetLimit
 from contlab.runtime.plan import Places, Plan, compile_plan
+from contlab.runtime.protection import DEFAULT_CAPABILITIES
 from contlab.runtime.rights import ROOT
 from contlab.runtime.spec import (
     ALL_NAMESPACES,
@@ -30,12 +33,14 @@ from contlab.runtime.spec import (
     TimeOffsets,
 )
 
+UNPROTECTED = ContainerSpec(all_capabilities=True, no_new_privs=False, seccomp=False, mask_proc=False, rlimits=False)
+
 
 def spec(*arguments: str) -> ContainerSpec:
     """What the options become."""
     given = command.make_context("spawn", list(arguments)).params
     options = {
-        name: value for name, value in given.items() if name not in ("explain", "dry_run", "as_json", "sudo", "command")
+        name: value for name, value in given.items() if name not in ("explain", "dry_run", "as_json", "sudo", "tty", "command")
     }
     return spec_of(given["command"], **options)
 
@@ -80,6 +85,30 @@ def test_without_options_it_is_the_default_container_with_a_shell() -> None:
         ),
         (["--boottime", "-5"], ContainerSpec(time_offsets=TimeOffsets(boottime=-5))),
         (["--monotonic", "60"], ContainerSpec(time_offsets=TimeOffsets(monotonic=60))),
+        (["--no-seccomp"], ContainerSpec(seccomp=False)),
+        (["--no-mask"], ContainerSpec(mask_proc=False)),
+        (["--no-rlimits"], ContainerSpec(rlimits=False)),
+        (["--new-privs"], ContainerSpec(no_new_privs=False)),
+        (["--cap-add", "net_raw"], ContainerSpec(capabilities=DEFAULT_CAPABILITIES | {"CAP_NET_RAW"})),
+        (["--cap-add", "all"], ContainerSpec(all_capabilities=True)),
+        (
+            ["--cap-add", "ALL", "--cap-drop", "CAP_SYS_ADMIN"],
+            ContainerSpec(capabilities=frozenset(CAP.__members__) - {"CAP_SYS_ADMIN"}),
+        ),
+        (["--cap-drop", "ALL", "--cap-add", "KILL"], ContainerSpec(capabilities=frozenset({"CAP_KILL"}))),
+        (
+            ["--network", "lan", "--cap-drop", "kill"],
+            ContainerSpec(network="lan", capabilities=(DEFAULT_CAPABILITIES | {"CAP_NET_RAW"}) - {"CAP_KILL"}),
+        ),
+        (["--privileged"], UNPROTECTED),
+        (
+            ["--privileged", "--cap-drop", "SYS_TIME"],
+            replace(
+                UNPROTECTED,
+                all_capabilities=False,
+                capabilities=frozenset(CAP.__members__) - {"CAP_SYS_TIME"},
+            ),
+        ),
         (["--hostname", "box"], ContainerSpec(hostname="box")),
         (["--env", "A=1", "--env", "B=x=y", "--env", "C="], ContainerSpec(environment={"A": "1", "B": "x=y", "C": ""})),
         (["--workdir", "/tmp"], ContainerSpec(workdir="/tmp")),

@@ -29,7 +29,7 @@ EVENTS: list[events.AnyEvent] = [
         microseconds=0.25, errno=1, error=HOSTILE,
     ),
     events.Started(container="box", at=3.0, pid=8, ready_us=1500.5, cgroups={"": "/a", "memory": "/b"},
-                   missing={"pids": HOSTILE}, root="/r", peers={"eth0": HOSTILE}),
+                   missing={"pids": HOSTILE}, root="/r", peers={"eth0": HOSTILE}, unprotected=(HOSTILE,)),
     events.ExecStarted(container="box", at=4.0, exec_id=1, pid=9, ready_us=10.0),
     events.Exited(container="box", at=5.0, pid=8, exit_code=3),
     events.Exited(container="box", at=5.0, pid=8, signal=9, oom_killed=True),

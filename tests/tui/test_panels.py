@@ -96,6 +96,19 @@ async def test_namespaces_are_told_apart_by_sign_and_word() -> None:
     assert "uid_map  0 is 100000 outside (+65536)" in text
 
 
+async def test_protections_that_are_off_are_named_below_and_else_nothing_is_said_of_them() -> None:
+    off = ("no seccomp filter", "nothing in /proc and /sys is masked")
+    async with shown(Namespaces(), (50, 14), namespaces=namespaces(), unprotected=off) as app:
+        lines = rows(app)
+    async with shown(Namespaces(), (50, 14), namespaces=namespaces()) as app:
+        before = rows(app)
+
+    assert before == lines[: len(before)]
+    assert "protections off: no seccomp filter; nothing in /proc and /sys is masked" == " ".join(
+        " ".join(lines[len(before) :]).split()
+    )
+
+
 async def test_a_cgroup_shows_its_gauges_and_whose_limit_bites() -> None:
     async with shown(
         Cgroup(), (60, 12), cgroup=cgroup(used=32 * MIB, kills=2), history=(0.0, 32.0 * MIB, 64.0 * MIB)

@@ -68,6 +68,8 @@ class LearnScreen(PlayScreen):
     happenings: reactive[tuple[Happening, ...]] = reactive(())
     text: reactive[str] = reactive("")
     dropped: reactive[int] = reactive(0)
+    unprotected: reactive[tuple[str, ...]] = reactive(())
+    """Protections that the chosen container is without."""
     ready_us: reactive[float] = reactive(0.0)
     """µs that the chosen container took to be ready; 0: not known."""
 
@@ -86,7 +88,9 @@ class LearnScreen(PlayScreen):
                 with Horizontal(id="boards"):
                     with Vertical(id="gauges"):
                         yield Processes(id="processes", classes="page").data_bind(here.processes, here.changes)
-                        yield Namespaces(id="namespaces", classes="page").data_bind(here.namespaces, here.changes)
+                        yield Namespaces(id="namespaces", classes="page").data_bind(
+                            here.namespaces, here.unprotected, here.changes
+                        )
                         yield Cgroup(id="cgroup", classes="page").data_bind(here.cgroup, here.history, here.changes)
                     with Vertical(id="slot"):
                         yield PageBar(id="turns").data_bind(here.page, pages=here.choice)
@@ -186,6 +190,7 @@ class LearnScreen(PlayScreen):
         self.cgroup, self.network = snapshot.cgroup, snapshot.network
         self.history, self.operations = evidence.memory(name), evidence.operations(name)
         self.happenings = tuple(evidence.happenings)
+        self.unprotected = evidence.unprotected.get(name, ())
         self.ready_us = evidence.ready_us.get(name, 0.0)
 
     def _main_container(self) -> str:

@@ -1,4 +1,4 @@
-"""Which of the eight namespaces a container has to itself, and what they translate."""
+"""Which of the eight namespaces a container has to itself, what they translate, and which protections are off."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.reactive import var
 
 from contlab.observe.snapshot import IdMapLine, NamespaceLink, NamespaceSet, Unavailable
-from contlab.tui.text import safe
+from contlab.tui.text import hang, safe
 from contlab.tui.widgets.panel import Panel, Row, unavailable
 
 _ROOMY, _PLAIN = 48, 40
@@ -21,14 +21,21 @@ class Namespaces(Panel):
     TITLE = "Namespaces"
     HELP: ClassVar[str] = (
         "● is a namespace of its own, ○ is the host's. The number is the namespace's inode: two processes with the "
-        "same number share it. uid_map says which user outside a user inside really is.\n\n"
+        "same number share it. uid_map says which user outside a user inside really is. Protections that are off are "
+        "named: capabilities, no_new_privs, the seccomp filter, masked files of /proc, resource limits.\n\n"
         "From /proc/PID/ns and /proc/PID/uid_map. By hand: `lsns -p PID`, `readlink /proc/PID/ns/pid`."
     )
 
     namespaces: var[NamespaceSet | Unavailable] = var(NamespaceSet())
+    unprotected: var[tuple[str, ...]] = var(())
+    """As ``runtime.events.Started.unprotected``."""
 
     def watch_namespaces(self) -> None:
         """Another sample."""
+        self.redraw()
+
+    def watch_unprotected(self) -> None:
+        """Another container."""
         self.redraw()
 
     def rows(self, width: int) -> Sequence[Row]:
@@ -49,6 +56,9 @@ class Namespaces(Panel):
         rows.append(_named("hostname", "not known" if hostname is None else hostname, marks.get("hostname", " ")))
         rows.append(_named("root", spaces.root, marks.get("root", " ")))
         rows.append(_named("uid_map", id_map(spaces.uid_map), marks.get("uid_map", " ")))
+        if self.unprotected:
+            name = Content.styled("  protections off: ", "$foreground-muted")
+            rows += hang(name, safe("; ".join(self.unprotected), "$warning"), width)
         return rows
 
 
