@@ -18,7 +18,7 @@ _IUTF8 = 0o40000
 
 
 def open_pair(multiplexer: str) -> tuple[int, int]:
-    """A new terminal of the devpts that ``multiplexer`` (its ptmx) belongs to: master and slave.
+    """A new terminal of the devpts that ``multiplexer`` (its ptmx) belongs to: master, which never blocks, and slave.
 
     The slave comes from the master itself: by its name another file could be met. SyscallError.
     """

@@ -50,7 +50,6 @@ class Terminal:
         _, fds, _, _ = socket.recv_fds(self._ours, 16, 1)
         (self.master,) = fds
         os.set_inheritable(self.master, False)
-        os.set_blocking(self.master, False)  # nobody else holds this end
         self._close_sockets()
 
     def resize(self, window: Window) -> None:
