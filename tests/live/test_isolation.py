@@ -111,7 +111,9 @@ CALLS = {
     "init_module": Call((("init_module", 0, 0, b""),), ("EFAULT", "ENOEXEC", "ENOSYS"), MIGHTY),
     "open_by_handle_at": Call((("open_by_handle_at", -1, 0, 0),), ("EBADF", "EFAULT"), MIGHTY),
     "bpf": Call((("bpf", 9999, 0, 0),), ("EINVAL", "ENOSYS"), MIGHTY),
-    "perf_event_open": Call((("perf_event_open", 0, 0, -1, -1, 0),), ("EFAULT", "ENOSYS"), {"seccomp": False}),
+    "perf_event_open": Call(
+        (("perf_event_open", 0, 0, -1, -1, 0),), ("EFAULT", "EACCES", "ENOSYS"), {"seccomp": False}
+    ),
     "keyctl": Call((("keyctl", 0, -3, 0),), ("done", "ENOKEY"), {"seccomp": False}),
     "setns": Call((("openat", -100, b"/proc/self/ns/uts", 0, 0), ("setns", 3, 0))),
     "unshare a user namespace": Call((("unshare", 0x1000_0000),), without={"seccomp": False}),
