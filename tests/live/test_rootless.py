@@ -188,7 +188,7 @@ def test_whoever_is_killed_nothing_is_left(victims: tuple[str, ...], with_cgroup
         app.stdout.close()
         assert (-signal.SIGKILL if "app" in victims else ExitCode.RUNTIME) == app.wait(DEADLINE)
         if len(victims) == 2:  # nobody is left who could clean up but the next run
-            until(lambda: not psutil.pid_exists(supervisor.pid))
+            until(lambda: not alive(supervisor))
             assert "removed " in user.contlab("doctor", "--clean").stdout
         until(lambda: not user.left())
 
@@ -196,6 +196,11 @@ def test_whoever_is_killed_nothing_is_left(victims: tuple[str, ...], with_cgroup
 def keeps_attributes() -> bool:
     """Whether tmpfs does, so that overlay can be had: since Linux 6.6."""
     return tuple(int(number) for number in os.uname().release.split("-")[0].split(".")[:2]) >= (6, 6)
+
+
+def alive(process: psutil.Process) -> bool:
+    """It runs; whoever inherited a dead one may take their time to reap it."""
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def until(ready: Callable[[], object]) -> None:
