@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +79,17 @@ def spec_of(kind: str, mark: str) -> ContainerSpec:
 
 
 KINDS = pytest.mark.parametrize("kind", ["default", "shares-pids"])
+
+
+@pytest.fixture(autouse=True)
+def runtime_root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A place of its own for the runs: whoever else starts contlab here would clear away what a test wants to find."""
+    root = Path(tempfile.mkdtemp(prefix="contlab-test-", dir="/run"))
+    root.chmod(0o755)
+    monkeypatch.setenv("CONTLAB_RUNTIME_DIR", str(root))
+    yield root
+    assert [] == list((root / paths.NAME).iterdir())
+    shutil.rmtree(root)
 
 
 @pytest.fixture
