@@ -72,6 +72,8 @@ def run(first: int, operations: Sequence[Operation], pipes: Pipes, keep: Sequenc
     try:
         _settle("contlab:stage", pipes)
         pipes = _number(pipes, keep)
+        if os.geteuid() == 0:  # a plain user could no longer write to /proc/self/timens_offsets
+            _hide()
         _perform(first, operations, pipes.report)
     except BaseException as error:
         _send(pipes.report, [_broken(error)])
@@ -87,6 +89,7 @@ def join(pid: int, kinds: Sequence[str], chroot: bool, operations: Sequence[Oper
     """
     try:
         _settle("contlab:join", pipes)
+        _hide()
         _enter(pid, kinds, chroot, pipes)
         _perform(0, operations, pipes.report)
     except BaseException as error:
@@ -145,6 +148,12 @@ def _settle(name: str, pipes: Pipes) -> None:
     # Python ignores the first two and the loop the next two, and execve(2) would hand that on.
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
+
+
+def _hide() -> None:
+    """Until execve(2), nobody without CAP_SYS_PTRACE on the host may look at this process: through /proc/PID/exe those
+    inside could write to the host's interpreter (CVE-2019-5736, of runc)."""
+    syscalls.prctl(PR.SET_DUMPABLE, 0)
 
 
 def _number(pipes: Pipes, keep: Sequence[int]) -> Pipes:
