@@ -40,7 +40,9 @@ def spec(*arguments: str) -> ContainerSpec:
     """What the options become."""
     given = command.make_context("spawn", list(arguments)).params
     options = {
-        name: value for name, value in given.items() if name not in ("explain", "dry_run", "as_json", "sudo", "tty", "command")
+        name: value
+        for name, value in given.items()
+        if name not in ("explain", "dry_run", "as_json", "sudo", "tty", "command")
     }
     return spec_of(given["command"], **options)
 

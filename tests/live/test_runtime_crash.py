@@ -270,7 +270,9 @@ async def test_a_mount_that_a_process_with_all_capabilities_left_in_the_run_s_di
 
     if cleaner == "sweep":
         app.kill_with_supervisor(run)
-        assert () == sweep(str(paths.runtime_root())).stuck
+        # A process that was sent SIGKILL holds its lock until it has died.
+        swept = await until(lambda: ended if run not in (ended := sweep(str(paths.runtime_root()))).alive else None)
+        assert () == swept.stuck
     else:
         app.kill()
 
