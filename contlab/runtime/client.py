@@ -116,7 +116,7 @@ class Runtime:
         except TimeoutError:
             with contextlib.suppress(PermissionError):  # sudo's is not ours to kill
                 self._process.kill()  # its containers die with it, and the sweep removes the rest
-                await self._process.wait()
+                await self._process.communicate()  # wait() alone would leave its stderr open
         self._awaited.fail_all(self._lost)
         await self._sweep()
 
