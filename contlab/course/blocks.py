@@ -168,11 +168,32 @@ def _note(fence: Fence, _: Earlier) -> tuple[Block, ...]:
 
 def _vm(fence: Fence, _: Earlier) -> tuple[Block, ...]:
     table = dict(fence.table)
-    name, action = table.pop("name", None), table.pop("action", "boot")
+    name, action = table.get("name"), table.pop("action", "boot")
     if not isinstance(name, str) or not isinstance(action, str):
         fence.wrong('a vm block needs a `name`, and an `action` such as "boot"')
         return ()
-    return (Vm(name, action, fence.line, table),)
+    if action == "boot":
+        table = _in_bytes(fence, table, ("memory",), ())
+        known = unknown_keys(table, ("name", "memory"), fence.places, fence.mistakes)
+        vm = convert({**known, "line": fence.line}, Vm, fence.places, fence.mistakes)
+        return (vm or Vm(name, fence.line),)
+    if action not in MISCHIEF and action != "run":
+        fence.mistakes.unknown(fence.line, "action", action, ("boot", "run", *MISCHIEF))
+        return ()
+    return _in_guest(fence, name, action, table)
+
+
+def _in_guest(fence: Fence, guest: str, action: str, table: Table) -> tuple[Block, ...]:
+    """What is done to a guest, as the shell line in it that does it; ``run`` says what facts call its result."""
+    if action in MISCHIEF:
+        command, why, limit = MISCHIEF[action]
+        table = {"command": command, "why": why, "timeout": limit, **table}
+    keys = ("name", "run", "command", "why", "timeout")
+    known = unknown_keys(table, keys, fence.places, fence.mistakes)
+    values = {**known, "name": known.pop("run", f"{guest}-{action}"), "container": guest, "line": fence.line}
+    values.pop("run", None)
+    run = convert(values, Run, fence.places, fence.mistakes)
+    return (run,) if run else ()
 
 
 def _hint(fence: Fence, _: Earlier) -> tuple[Block, ...]:
@@ -229,6 +250,18 @@ def _one_line(text: Any) -> str:
     """Text without the line breaks that only the file needs; screens wrap it themselves."""
     return " ".join(str(text).split())
 
+
+MISCHIEF: dict[str, tuple[str, str, float]] = {
+    "exhaust": ("tail /dev/zero", "Take all of the guest's memory", 90.0),
+    "bomb": ("bomb() { bomb | bomb & }; bomb", "A fork bomb in the guest", 10.0),
+    "panic": (
+        "echo 1 >/proc/sys/kernel/sysrq\necho c >/proc/sysrq-trigger",
+        "Crash the guest's kernel",
+        60.0,
+    ),
+    "off": ("reboot -f", "Switch the guest off", 60.0),
+}
+"""What a vm block may do to a guest: the shell line, what it is for, and seconds."""
 
 KINDS: dict[str, Callable[[Fence, Earlier], tuple[Block, ...]]] = {
     "container": _container,

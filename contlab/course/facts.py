@@ -8,9 +8,9 @@ from typing import Any, assert_never
 import msgspec
 
 from contlab.course.checks import BETWEEN_FACTS, OPERATORS
-from contlab.course.lesson import Check, Container, Lesson, Run
+from contlab.course.lesson import Check, Container, Lesson, Run, Vm
 from contlab.course.mistake import nearest
-from contlab.course.vocabulary import HOST_NAME, TABLES, Fact, Type, Value
+from contlab.course.vocabulary import AFTERWARDS, HOST_NAME, TABLES, Fact, Type, Value
 from contlab.linux.sizes import format_size, parse_size
 from contlab.observe.snapshot import Snapshot, Unavailable
 
@@ -43,6 +43,8 @@ class RunResult(msgspec.Struct, frozen=True):
     """stdout and stderr as they came, at most the last 64 KiB."""
     seconds: float
     timed_out: bool = False
+    missing: str = ""
+    """Why it could not be run: its guest isn't there. Nothing is known of such a run."""
 
 
 class FactContext(msgspec.Struct, frozen=True):
@@ -97,6 +99,7 @@ def known_facts(lesson: Lesson) -> dict[str, Fact]:
     subjects = {HOST_NAME: "host"}
     subjects |= {block.name: "run" for block in blocks if isinstance(block, Run)}
     subjects |= {block.name: "container" for block in blocks if isinstance(block, Container)}
+    subjects |= {block.name: "guest" for block in blocks if isinstance(block, Vm)}
     return {f"{name}.{fact}": found for name, kind in subjects.items() for fact, found in TABLES[kind].items()}
 
 
@@ -166,16 +169,29 @@ def _read(name: str, facts: FactContext) -> tuple[Fact | None, Value | Unavailab
     if subject == HOST_NAME:
         return _value(TABLES["host"].get(rest), facts, name)
     if subject in facts.runs:
-        return _value(TABLES["run"].get(rest), facts.runs[subject], name)
+        missing = facts.runs[subject].missing
+        return (None, Unavailable(missing)) if missing else _value(TABLES["run"].get(rest), facts.runs[subject], name)
     if subject not in facts.snapshots:
         kind = "the command" if rest in TABLES["run"] else "the container"
         state = "has not been run" if rest in TABLES["run"] else "is not open"
         return None, Unavailable(f"{kind} {subject} {state}")
     snapshot = facts.snapshots[subject]
+    if snapshot.guest is not None:
+        return _of_guest(name, rest, snapshot)
     # A cgroup outlives the processes in it: its counters may still be there, all else went with the process.
     if not snapshot.alive and rest != "alive" and not rest.startswith("cgroup."):
         return None, Unavailable(f"{subject} is gone")
     return _value(TABLES["container"].get(rest), snapshot, name)
+
+
+def _of_guest(name: str, rest: str, snapshot: Snapshot) -> tuple[Fact | None, Value | Unavailable]:
+    """A guest that is gone answers for its end and nothing else; one that was never there says why it wasn't."""
+    guest = snapshot.guest
+    if guest is None or isinstance(guest, Unavailable):
+        return None, guest or Unavailable(f"{name} is no guest's")
+    if not snapshot.alive and rest not in AFTERWARDS:
+        return None, Unavailable(f"{snapshot.target} {guest.ended or 'is gone'}")
+    return _value(TABLES["guest"].get(rest), snapshot, name)
 
 
 def _value(fact: Fact | None, source: object, name: str) -> tuple[Fact | None, Value | Unavailable]:

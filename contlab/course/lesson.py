@@ -29,20 +29,24 @@ class Container(msgspec.Struct, frozen=True):
 
 
 class Vm(msgspec.Struct, frozen=True):
-    """``toml vm``: a named guest, or what to do to one."""
+    """``toml vm``: a guest that is booted when its step is entered; the same name again replaces the earlier one.
+
+    What is done to one later (``action = "panic"``) is a Run in it.
+    """
 
     name: str
-    action: str
     line: int
-    arguments: dict[str, Any] = {}
+    memory: int = 128 << 20
+    """Bytes of RAM."""
 
 
 class Run(msgspec.Struct, frozen=True):
-    """``toml run``: one shell line in a named container."""
+    """``toml run``: one shell line in a named container or guest."""
 
     name: str
     """Facts call its result by this; unique in the lesson."""
     container: str
+    """The container's, or the guest's name."""
     command: str
     """Given to /bin/sh -c inside. Its environment has $NAME_PID, the number that container NAME's first process has on
     the host, and $LAB, the lesson's folder there: see ``variables``."""

@@ -19,7 +19,8 @@ from contlab.doctor import WORDS
 from contlab.rootfs.recipes import names as recipe_names
 
 RUNGS = ("nudge", "command", "solution")
-VM_ACTIONS = ("boot", "run", "exhaust", "panic")
+LEAST, MOST = 64 << 20, 1 << 30
+"""Bytes of RAM that a lesson may give to a guest."""
 RESERVED = frozenset({HOST_NAME, "before", "machine", "lab"})
 """Words that no container and no run may be called."""
 
@@ -49,6 +50,9 @@ class _Lint:
         self.ran: dict[str, Run] = {}
         blocks = [*lesson.intro, *(block for step in lesson.steps for block in step.blocks)]
         self.containers = {block.name for block in blocks if isinstance(block, Container)}
+        self.guests = {block.name for block in blocks if isinstance(block, Vm)}
+        self.places = self.containers | self.guests
+        """Where a command can be run."""
         self.runs = {block.name for block in blocks if isinstance(block, Run)}
 
     def run(self) -> None:
@@ -79,11 +83,10 @@ class _Lint:
         # All containers of a step are open before its first run, wherever the blocks stand.
         for container in step.of(Container):
             self._container(container)
+        for vm in step.of(Vm):
+            self._vm(vm)
         for run in step.of(Run):
             self._run(run)
-        for vm in step.of(Vm):
-            if vm.action not in VM_ACTIONS:
-                self.mistakes.unknown(vm.line, "action", vm.action, VM_ACTIONS)
         for expect in step.of(Expect):
             for check in expect.checks:
                 self._check(check)
@@ -118,8 +121,20 @@ class _Lint:
             self.mistakes.add(container.line, danger)
         self.opened.add(container.name)
 
+    def _vm(self, vm: Vm) -> None:
+        if vm.name in self.containers:
+            self.mistakes.add(vm.line, f"`{vm.name}` is both a container and a guest: facts could not tell them apart")
+        else:
+            self._name(vm.name, vm.line, ())
+        if not LEAST <= vm.memory <= MOST:
+            self.mistakes.add(vm.line, "`memory` of a guest must be from 64M to 1G")
+        for word in ("qemu", "kernel-image"):
+            if word not in self.lesson.needs:
+                self.mistakes.add(vm.line, f"the lesson boots a guest: its `needs` must name {word}")
+        self.opened.add(vm.name)
+
     def _run(self, run: Run) -> None:
-        self._name(run.name, run.line, self.containers)
+        self._name(run.name, run.line, self.places)
         if run.name in self.ran:
             self.mistakes.add(run.line, f"two runs are called `{run.name}` (the other: line {self.ran[run.name].line})")
         self.ran.setdefault(run.name, run)
@@ -141,16 +156,20 @@ class _Lint:
     def _open(self, name: str, line: int) -> None:
         if name in self.unread.values():
             return
-        if name not in self.containers:
-            self.mistakes.unknown(line, "container", name, self.containers)
+        if name not in self.places:
+            self.mistakes.unknown(line, "container", name, self.places)
         elif name not in self.opened:
-            self.mistakes.add(line, f"container `{name}` is opened only in a later step")
+            self.mistakes.add(line, f"{self._kind(name)} `{name}` is opened only in a later step")
+
+    def _kind(self, name: str) -> str:
+        return "guest" if name in self.guests else "container"
 
     def _name(self, name: str, line: int, others: Iterable[str]) -> None:
         if name in RESERVED:
             self.mistakes.add(line, f"`{name}` is contlab's own word: choose another name")
         elif name in others:
-            self.mistakes.add(line, f"`{name}` is both a container and a run: facts could not tell them apart")
+            kind = self._kind(name)
+            self.mistakes.add(line, f"`{name}` is both a {kind} and a run: facts could not tell them apart")
         elif not _NAME.fullmatch(name):
             self.mistakes.add(line, f"the name {name!r} must be small letters, digits and -, a letter first")
 
@@ -186,16 +205,16 @@ class _Lint:
         if name in self.facts:
             if subject in self.runs and subject not in self.ran:
                 self.mistakes.add(line, f"`{subject}` runs only in a later step")
-            elif subject in self.containers and subject not in self.opened:
-                self.mistakes.add(line, f"container `{subject}` is opened only in a later step")
+            elif subject in self.places and subject not in self.opened:
+                self.mistakes.add(line, f"{self._kind(subject)} `{subject}` is opened only in a later step")
             return self.facts[name]
         if subject in self.unread.values():
             return None
         stem, _, last = name.rpartition(".")
         if stem in self.facts:
             self.mistakes.unknown(line, "operator", last, OPERATORS)
-        elif subject not in self.containers | self.runs | {HOST_NAME}:
-            self.mistakes.unknown(line, "container or run", subject, self.containers | self.runs | {HOST_NAME})
+        elif subject not in (known := self.places | self.runs | {HOST_NAME}):
+            self.mistakes.unknown(line, "container or run", subject, known)
         else:
             words = [fact.partition(".")[2] for fact in self.facts if fact.startswith(f"{subject}.")]
             self.mistakes.unknown(line, f"fact of `{subject}`", rest or "(nothing)", words)

@@ -11,6 +11,7 @@ from contlab.runtime.spec import Namespace
 
 SUBJECTS = {
     "container": ("CONTAINER", "a container of the lesson, as it is now"),
+    "guest": ("GUEST", "a virtual machine of the lesson, as it is now"),
     "run": ("RUN", "how a command of the lesson ended"),
     "host": ("host", "this host"),
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from contlab.observe.snapshot import CpuSample, MemorySample, PidsSample, Snapshot, Unavailable
+from contlab.observe.snapshot import CpuSample, GuestSample, MemorySample, PidsSample, Snapshot, Unavailable
 from contlab.runtime.spec import Namespace
 
 if TYPE_CHECKING:
@@ -159,6 +159,23 @@ def _namespace_fact(kind: Namespace) -> Fact:
     return Fact(f"ns.{kind}.own", Type.YES_NO, doc, f"/proc/PID/ns/{kind}", _own(kind), words=("its own", "the host's"))
 
 
+def _threads(snapshot: Snapshot) -> int | Unavailable:
+    """Kernel threads have no command line, as zombies have none; those are in state Z."""
+    if isinstance(snapshot.processes, Unavailable):
+        return snapshot.processes
+    return sum(not process.command and process.state != "Z" for process in snapshot.processes)
+
+
+def _guest(field: str) -> Callable[[Snapshot], Value | Unavailable]:
+    def read(snapshot: Snapshot) -> Value | Unavailable:
+        if not isinstance(snapshot.guest, GuestSample):
+            return snapshot.guest or Unavailable(f"{snapshot.target} is no guest")
+        value: Value | Unavailable = getattr(snapshot.guest, field)
+        return value
+
+    return read
+
+
 def _output(result: RunResult) -> str:
     return result.output.replace("\r\n", "\n").strip()
 
@@ -206,6 +223,33 @@ CONTAINER: tuple[Fact, ...] = (
 )  # fmt: skip
 """``CONTAINER.fact``: read from the container's latest snapshot."""
 
+GUEST: tuple[Fact, ...] = (
+    Fact("alive", T.YES_NO, "Its QEMU runs.", "the process on the host", lambda s: s.alive, words=("alive", "gone")),
+    Fact("kernel", T.TEXT, "The release of its own kernel.", "uname(2) release, inside", _kernel),
+    Fact("processes", T.COUNT, "Processes inside, its kernel's threads counted.", "/proc, inside", _process_count,
+         _PROCESS),
+    Fact("threads", T.COUNT, "Threads of its own kernel.", "/proc, inside: no cmdline", _threads,
+         ("thread", "threads")),
+    Fact("hostname", T.TEXT, "Its host name.", "uname(2) nodename, inside", _hostname),
+    Fact("mounts.count", T.COUNT, "Mounts inside.", "/proc/1/mountinfo, inside", _mount_count, ("mount", "mounts")),
+    Fact("memory.given", T.BYTES, "RAM that it was given.", "QEMU's command line", _guest("memory")),
+    Fact("memory.total", T.BYTES, "What its kernel has left of that for use.", "/proc/meminfo, inside",
+         _guest("total")),
+    Fact("memory.available", T.BYTES, "What its processes could still get.", "/proc/meminfo, inside",
+         _guest("available")),
+    Fact("memory.taken", T.BYTES, "What its QEMU takes of the host's memory.", "/proc/PID/smaps_rollup Pss",
+         _guest("taken")),
+    Fact("memory.oom_kills", T.COUNT, "Its processes that its own OOM killer took.", "/proc/vmstat oom_kill, inside",
+         _guest("oom_kills"), _PROCESS),
+    Fact("boot.seconds", T.NUMBER, "From the request until it answered.", "the lab's clock", _guest("boot_seconds"),
+         _SECOND),
+    Fact("panicked", T.YES_NO, "Its kernel gave up, and its QEMU ended.", "its console", _guest("panicked")),
+)  # fmt: skip
+"""``GUEST.fact``: read from a virtual machine's latest snapshot."""
+
+AFTERWARDS = frozenset({"alive", "panicked", "memory.given", "boot.seconds"})
+"""What of a guest is still known when it is gone."""
+
 RUN: tuple[Fact, ...] = (
     Fact("exit_code", T.COUNT, "How it ended: 0 is success, 128 + N means killed by signal N.", "waitid(2)",
          lambda r: r.exit_code),
@@ -234,7 +278,7 @@ HOST: tuple[Fact, ...] = (
 
 TABLES: dict[str, dict[str, Fact]] = {
     subject: {fact.name: fact for fact in table}
-    for subject, table in (("container", CONTAINER), ("run", RUN), ("host", HOST))
+    for subject, table in (("container", CONTAINER), ("guest", GUEST), ("run", RUN), ("host", HOST))
 }
 """What stands in front of the fact -> the facts it has, by name."""
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from contlab.course.lesson import Container, Lesson, Run, Step
+from contlab.course.lesson import Container, Lesson, Run, Step, Vm
 from contlab.course.session import Session
 from contlab.errors import ContlabError, LessonError
 from contlab.lab.protocol import Lab
@@ -104,10 +104,10 @@ def experiment(lesson: Lesson, slug: str) -> int | None:
 
 
 def _earlier(session: Session) -> Step:
-    """The containers of earlier steps that the step finds there: each in its last form, opened as one step."""
+    """Containers and guests of earlier steps that the step finds there: each in its last form, opened as one step."""
     step = session.step
-    own = {block.name for block in step.of(Container)}
-    last: dict[str, Container] = {}
+    own = {block.name for kind in (Container, Vm) for block in step.of(kind)}
+    last: dict[str, Container | Vm] = {}
     for before in session.lesson.steps[: session.index]:
-        last |= {block.name: block for block in before.of(Container)}
+        last |= {block.name: block for kind in (Container, Vm) for block in before.of(kind)}
     return msgspec.structs.replace(step, blocks=tuple(block for name, block in last.items() if name not in own))

@@ -11,17 +11,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from msgspec.structs import replace
+
 from contlab.errors import UnavailableError
 from contlab.observe.sampler import Sampler, Target
-from contlab.observe.snapshot import Snapshot
+from contlab.observe.snapshot import GuestSample, Snapshot, Unavailable
 from contlab.rootfs import Rootfs, build, recipe
 from contlab.vm import image, kernel, power
 from contlab.vm.agent import Ran
 from contlab.vm.budget import Budget
 from contlab.vm.kernel import Kernel
 from contlab.vm.machine import Ending, Reason
-from contlab.vm.picture import GuestSource
-from contlab.vm.qemu import MIB, Guest
+from contlab.vm.picture import GuestSource, Picture
+from contlab.vm.qemu import MIB, Accelerator, Guest
 from contlab.vm.starter import LocalStarter, Starter
 
 MEMORY = 128 * MIB
@@ -76,7 +78,8 @@ class RunningGuest:
             raise await self._why(error) from error
 
     async def sample(self) -> Snapshot:
-        """Its inside now, by the same parsers as a container's: its processes (kernel threads too), mounts, links."""
+        """Its inside now, by the same parsers as a container's: its processes (kernel threads too), mounts, links; and
+        the machine itself, as the host sees it."""
         try:
             picture = await self.machine.agent.read()
         except UnavailableError as error:
@@ -85,7 +88,32 @@ class RunningGuest:
             self._source = GuestSource(picture)
             self._sampler = Sampler(self._source, Target(self.name, 1, ROOT_CGROUP))
         self._source.picture = picture
-        return self._sampler.sample(time.monotonic_ns() / 1000)
+        machine = replace(
+            self.outside(""),
+            total=_kib(picture, "/proc/meminfo", rb"MemTotal:\s+(\d+) kB"),
+            available=_kib(picture, "/proc/meminfo", rb"MemAvailable:\s+(\d+) kB"),
+            oom_kills=_number(picture, "/proc/vmstat", rb"oom_kill (\d+)"),
+        )
+        return replace(self._sampler.sample(time.monotonic_ns() / 1000), guest=machine)
+
+    def outside(self, why: str) -> GuestSample:
+        """What the host knows of it without asking it; ``why`` the rest isn't known."""
+        unknown = Unavailable(why)
+        return GuestSample(
+            accelerator="kvm" if self.machine.guest.accelerator is Accelerator.KVM else "tcg",
+            boot_seconds=self.machine.boot_seconds,
+            memory=self.machine.guest.memory,
+            taken=self._taken(),
+            total=unknown,
+            available=unknown,
+            oom_kills=unknown,
+        )
+
+    def _taken(self) -> int | Unavailable:
+        try:
+            return self.memory()
+        except OSError as error:
+            return Unavailable(f"its QEMU's memory can't be read: {error.strerror}")
 
     def memory(self) -> int:
         """Bytes that this host has given up to it: the proportional set size of its QEMU; 0 when it has ended."""
@@ -115,7 +143,7 @@ class Guests:
         self.running: dict[str, RunningGuest] = {}
         self._starter = starter
         self._budget = budget or Budget.of_host()
-        self._watching: set[asyncio.Task[None]] = set()
+        self._watching: dict[str, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -144,15 +172,19 @@ class Guests:
             self._budget.give_back(name)
             raise
         self.running[name] = running = RunningGuest(name, up)
-        watch = asyncio.create_task(self._watch(running))
-        self._watching.add(watch)
-        watch.add_done_callback(self._watching.discard)
+        self._watching[name] = asyncio.create_task(self._watch(running))
         return running
+
+    async def end(self, name: str) -> None:
+        """End one now, if it runs; its name and its memory are free then."""
+        if (guest := self.running.get(name)) is not None:
+            await guest.kill()
+            await self._watching[name]
 
     async def close(self) -> None:
         """End all of them; returns when none is left."""
         await asyncio.gather(*(guest.kill() for guest in self.running.values()))
-        await asyncio.gather(*self._watching)
+        await asyncio.gather(*self._watching.values())
 
     async def _watch(self, guest: RunningGuest) -> None:
         """Its memory is free again as soon as it has ended, however that was."""
@@ -169,6 +201,19 @@ def ingredients(rootfs: str) -> tuple[Kernel, Path]:
 def tree(rootfs: str) -> Rootfs:
     """The files that a container and a guest both begin with."""
     return build(recipe(rootfs))
+
+
+def _number(picture: Picture, path: str, pattern: bytes) -> int | Unavailable:
+    try:
+        found = re.search(rb"^%s$" % pattern, picture.read(path), re.MULTILINE)
+    except OSError:
+        found = None
+    return int(found[1]) if found else Unavailable(f"its {path} does not tell")
+
+
+def _kib(picture: Picture, path: str, pattern: bytes) -> int | Unavailable:
+    number = _number(picture, path, pattern)
+    return number if isinstance(number, Unavailable) else number * 1024
 
 
 def pss(pid: int) -> int:

@@ -38,6 +38,11 @@ async def open_guests(runtime: Runtime | None = None) -> AsyncIterator[Guests]:
         yield await stack.enter_async_context(Guests(partial(SupervisedStarter, runtime)))
 
 
+def guests_of(runtime: Runtime, *, sudo: bool) -> Guests:
+    """Guests that are run by a lab's supervisor, or on a leash where that can't be or, by sudo, is another user."""
+    return Guests() if sudo or not _has_cgroup() else Guests(partial(SupervisedStarter, runtime))
+
+
 def _has_cgroup() -> bool:
     """Whether a cgroup can be made here: without one nobody could end for sure what shares the host's processes."""
     return bool(plan_cgroup(read_hierarchies(), "contlab-RUN-vm", Limits(), {}).directories)

@@ -11,7 +11,9 @@ import msgspec
 from contlab.course.facts import RunResult, claim
 from contlab.course.lesson import Lesson, Step
 from contlab.course.session import Session
+from contlab.errors import UnavailableError
 from contlab.lab.protocol import Lab, News
+from contlab.observe.snapshot import Unavailable
 
 
 class StepBegan(msgspec.Struct, frozen=True, tag_field="kind", tag="step"):
@@ -86,6 +88,8 @@ async def play(
 ) -> AsyncGenerator[Told, None]:
     """Play every step; ContlabError when the lab can't go on. The lab is closed however this ends.
 
+    UnavailableError when a guest isn't there: nothing is known then, and a lesson that isn't played hasn't failed.
+
     ``hear`` is called with everything the lab tells.
     """
     lab = await open_lab()
@@ -116,12 +120,18 @@ async def _step(session: Session, lab: Lab, place: int, step: Step) -> AsyncIter
         session.predict(0)  # nobody is asked: what counts is which choice comes true
     while (run := session.next_run) is not None:
         result: RunResult = await lab.run(run)
+        if result.missing:
+            raise UnavailableError(result.missing, "Look at: contlab vm status")
         yield Ran(
             run.name, run.container, run.command, run.why, result.exit_code, result.signal, result.timed_out,
             result.seconds, result.output,
         )  # fmt: skip
         session.ran(result)
-    session.observe(await lab.facts())
+    after = await lab.facts()
+    for snapshot in after.snapshots.values():
+        if isinstance(snapshot.guest, Unavailable):
+            raise UnavailableError(snapshot.guest.reason, "Look at: contlab vm status")
+    session.observe(after)
     for prediction in session.predictions:
         asked = prediction.predict
         yield Decided(asked.question, asked.choices, prediction.right, asked.because, asked.line)

@@ -1,4 +1,4 @@
-"""LiveLab: the real containers of one lesson, opened and closed as one."""
+"""LiveLab: the real containers and guests of one lesson, opened and closed as one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,8 @@ from contlab.course.facts import FactContext, RunResult
 from contlab.course.lesson import Container, Lesson, Run, Step
 from contlab.course.variables import LAB, pid_variable
 from contlab.errors import ContlabError, RuntimeFailure, TraceError
+from contlab.lab.guests_of import LessonGuests
+from contlab.lab.inhabitant import Inhabitant
 from contlab.lab.lent import LentSource
 from contlab.lab.output import OutputReader
 from contlab.lab.protocol import Happened, News, Output, Sampled, Trouble
@@ -27,7 +30,6 @@ from contlab.observe.snapshot import Snapshot
 from contlab.observe.source import HostSource
 from contlab.runtime import events
 from contlab.runtime.client import Runtime
-from contlab.runtime.handle import Container as Running
 from contlab.runtime.handle import Execution
 from contlab.runtime.spec import ContainerSpec
 
@@ -35,27 +37,6 @@ MACHINE = "machine"
 """The group that stands for the host: the parent cgroup of all containers of the lab."""
 RESTING, BUSY = 0.5, 0.2
 """Seconds between two samples: when nothing is run, and while something is."""
-
-
-class Inhabitant:
-    """One container of the lab and what belongs to it."""
-
-    def __init__(self, running: Running, sampler: Sampler, reader: OutputReader, stdin: int) -> None:
-        self.running = running
-        self.sampler = sampler
-        self.readers = [reader]
-        self.stdin = stdin
-        """Writing end of its first process's stdin, held open: a shell that reads from it waits, and lives."""
-
-    def heard_by(self, reader: OutputReader) -> None:
-        """A further command prints to ``reader``; those that came to their end are dropped."""
-        self.readers = [*(one for one in self.readers if one.open), reader]
-
-    def close(self) -> None:
-        """Let go of its pipes."""
-        for reader in self.readers:
-            reader.close()
-        os.close(self.stdin)
 
 
 class LiveLab:
@@ -71,6 +52,7 @@ class LiveLab:
         """The lesson's own folder, $LAB; the supervisor makes it, and it goes with the run."""
         self._source = LentSource(self._runtime) if sudo else HostSource()
         self._inhabitants: dict[str, Inhabitant] = {}
+        self._guests = LessonGuests(self._runtime, sudo)
         self._results: dict[str, RunResult] = {}
         self._queue: asyncio.Queue[News | None] = asyncio.Queue()
         self._current: Execution | None = None
@@ -105,20 +87,25 @@ class LiveLab:
     # --- the protocol -----------------------------------------------------------------------------------------------
 
     async def enter(self, step: Step) -> None:
-        """Open the step's containers; one of the same name is replaced."""
+        """Open the step's containers; one of the same name is replaced. Its guests boot while one reads."""
         self._note(Entered(step.slug))
         for block in step.of(Container):
             await self._remove(block.name)
             await self._place(block)
+        await self._guests.enter(step)
         await self._tell_sample()
         self._note(Settled())
 
     async def run(self, run: Run) -> RunResult:
-        """One command in its container, to its end or its time limit."""
+        """One command in its container or guest, to its end or its time limit."""
+        if run.container in self._guests:
+            self._note(Began(run.name))
+            tell = partial(self._tell_output, run.name)
+            return await self._ended(await self._guests.run(run, self._environment(), tell))
         inhabitant = self._inhabitants.get(run.container)
         if inhabitant is None:
             raise RuntimeFailure(f"the container {run.container} is not open", "Restart the step.")
-        reader = OutputReader(lambda text: self._put(Output(run.name, text)))
+        reader = OutputReader(partial(self._tell_output, run.name))
         inhabitant.heard_by(reader)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         command = ("/bin/sh", "-c", run.command)
@@ -145,7 +132,10 @@ class LiveLab:
             seconds=round(time.monotonic() - begun, 3),
             timed_out=timed_out,
         )
-        self._results[run.name] = result
+        return await self._ended(result)
+
+    async def _ended(self, result: RunResult) -> RunResult:
+        self._results[result.name] = result
         await self._tell_sample()
         self._note(Finished(result))
         return result
@@ -153,6 +143,7 @@ class LiveLab:
     async def facts(self) -> FactContext:
         """Everything as it is now."""
         host = await asyncio.to_thread(host_facts, self._source)
+        await self._guests.look()
         snapshots = await self._sample()
         self._put(Sampled(snapshots))  # what is judged by is also what is seen
         self._note(Looked())
@@ -170,6 +161,7 @@ class LiveLab:
 
     async def interrupt(self) -> None:
         """Kill the command that is running now."""
+        self._guests.interrupt()
         if self._current is not None:
             await self._current.signal(signal.SIGKILL, group=True)
 
@@ -182,6 +174,16 @@ class LiveLab:
             if self._sampling is not None:
                 self._sampling.cancel()
                 await asyncio.wait((self._sampling,))
+            await self._guests.close()
+        finally:
+            await self._close_containers()
+        if self._sampling is not None and not self._sampling.cancelled():
+            self._sampling.result()  # a mistake in it is not swallowed
+        if self._unrecorded is not None:
+            raise self._unrecorded
+
+    async def _close_containers(self) -> None:
+        try:
             await self._runtime.close()
         finally:
             for inhabitant in self._inhabitants.values():
@@ -189,17 +191,13 @@ class LiveLab:
             self._inhabitants.clear()
             self._recorder.close()
             self._queue.put_nowait(None)
-        if self._sampling is not None and not self._sampling.cancelled():
-            self._sampling.result()  # a mistake in it is not swallowed
-        if self._unrecorded is not None:
-            raise self._unrecorded
 
     # --- containers -------------------------------------------------------------------------------------------------
 
     async def _place(self, block: Container) -> None:
         spec = self._at_home(block.spec)
         stdin, held = os.pipe2(os.O_CLOEXEC)
-        reader = OutputReader(lambda text: self._put(Output(block.name, text)))
+        reader = OutputReader(partial(self._tell_output, block.name))
         try:
             running = await self._runtime.spawn(block.name, spec, (stdin, reader.write_fd, reader.write_fd))
         except BaseException:
@@ -242,13 +240,16 @@ class LiveLab:
     # --- watching ---------------------------------------------------------------------------------------------------
 
     async def _sample(self) -> dict[str, Snapshot]:
-        """All containers now. Samplers remember the previous look for their rates, so one caller at a time."""
+        """All containers now, and guests as last seen.
+
+        Samplers remember the previous look for their rates, so one caller at a time.
+        """
         async with self._one_at_a_time:
             for name, inhabitant in list(self._inhabitants.items()):
                 hostname = await self._runtime.hostname(name)
                 inhabitant.sampler.target = replace(inhabitant.sampler.target, hostname=hostname)
             samplers = {name: inhabitant.sampler for name, inhabitant in self._inhabitants.items()}
-            return await asyncio.to_thread(_look, samplers)
+            return await asyncio.to_thread(_look, samplers) | self._guests.snapshots
 
     async def _tell_sample(self) -> None:
         self._put(Sampled(await self._sample()))
@@ -274,6 +275,9 @@ class LiveLab:
     def warn(self, message: str, hint: str) -> None:
         """Tell it with the news."""
         self._put(Trouble(message, hint))
+
+    def _tell_output(self, run: str, text: str) -> None:
+        self._put(Output(run, text))
 
     def _put(self, item: News) -> None:
         self._note(item)

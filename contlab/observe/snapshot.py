@@ -218,6 +218,29 @@ class NetworkView(Slice, frozen=True):
     links: tuple[Link, ...] = ()
 
 
+class GuestSample(Slice, frozen=True, kw_only=True):
+    """What a snapshot of a virtual machine has besides: the machine itself, from inside and from the host."""
+
+    accelerator: Literal["kvm", "tcg"]
+    """"tcg": emulated, which is not what a virtual machine costs."""
+    boot_seconds: float
+    """Host's clock, from the request to the agent's first words."""
+    memory: int
+    """Bytes of RAM that it was given."""
+    taken: int | Unavailable
+    """Bytes of the host's memory that its QEMU takes now (proportional set size)."""
+    total: int | Unavailable
+    """MemTotal of its own /proc/meminfo, bytes."""
+    available: int | Unavailable
+    """MemAvailable there, bytes."""
+    oom_kills: int | Unavailable
+    """Processes that its own kernel's OOM killer took (oom_kill of its /proc/vmstat)."""
+    ended: str = ""
+    """How it ended, in words; "" while it runs."""
+    panicked: bool = False
+    """Its kernel gave up."""
+
+
 class Snapshot(Slice, frozen=True, kw_only=True):
     """One target at one moment."""
 
@@ -234,6 +257,8 @@ class Snapshot(Slice, frozen=True, kw_only=True):
     namespaces: NamespaceSet | Unavailable = NamespaceSet()
     cgroup: CgroupSample | Unavailable = Unavailable("no cgroup")
     network: NetworkView | Unavailable = NetworkView()
+    guest: GuestSample | Unavailable | None = None
+    """None: it is no virtual machine. Unavailable: it is one that isn't there, and why."""
 
 
 EMPTY = Snapshot(target="", at=0.0, alive=False)

@@ -47,6 +47,8 @@ class Agent:
         self._turn = asyncio.Lock()
         self._number = wire.HELLO
         self._runs = 0
+        self._killed = False
+        """The run that is under way is to be killed."""
 
     async def hello(self) -> str:
         """Wait, however long, until the agent is there; returns the guest's ``uname -r``."""
@@ -76,6 +78,7 @@ class Agent:
         name, output = f"run-{self._runs}", bytearray()
         began = time.monotonic()
         pause, timed_out, last = QUICK, False, began
+        self._killed = False
         await self._ask("start", name, command)
         while True:
             head, _, piece = (await self._ask("poll", name, str(len(output)))).content.partition(b"\n")
@@ -88,10 +91,16 @@ class Agent:
             if head != RUNNING and (not held or now - last > HELD):
                 return Ran(int(head.split()[-1]), bytes(output), now - began, timed_out)
             if head == RUNNING and not timed_out and now - began > limit:
-                timed_out = True
+                timed_out = self._killed = True
+            if self._killed:
+                self._killed = False
                 await self._ask("stop", name)
             await asyncio.sleep(pause)
             pause = min(SLOW, pause * 1.5)
+
+    def kill(self) -> None:
+        """Kill what ``run`` runs now, at its next look."""
+        self._killed = True
 
     async def off(self) -> None:
         """Ask the guest to end; nothing answers."""

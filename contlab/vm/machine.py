@@ -107,6 +107,11 @@ class Machine:
         return self._waterfall
 
     @property
+    def boot_seconds(self) -> float:
+        """From the request until its agent answered, by the host's clock."""
+        return self._waterfall.agent
+
+    @property
     def console(self) -> str:
         """The end of what stands on the console; kernel text, never markup."""
         return self._console.decode("utf-8", "backslashreplace")

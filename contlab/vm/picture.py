@@ -37,6 +37,7 @@ MACHINE = (
     "/proc/sys/kernel/osrelease",
     "/proc/sys/kernel/hostname",
     "/proc/meminfo",
+    "/proc/vmstat",
     "/proc/stat",
     "/proc/uptime",
     "/proc/loadavg",
