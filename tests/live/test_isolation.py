@@ -20,7 +20,7 @@ import pytest
 from contlab.runtime.client import Runtime
 from contlab.runtime.events import Exited
 from contlab.runtime.protection import MASKED_PROC, MASKED_SYS
-from contlab.runtime.spec import ALL_NAMESPACES, Bind, ContainerSpec, Limits, Namespace, RootMethod, Tmpfs
+from contlab.runtime.spec import ALL_NAMESPACES, DEFAULT_LIMITS, Bind, ContainerSpec, Limits, Namespace, RootMethod, Tmpfs
 from tests.live.containers import PATIENCE, Output, left_of, run, run_in, shell
 from tests.live.machine_code import program
 
@@ -300,7 +300,7 @@ async def test_of_what_is_masked_nothing_is_to_be_read(runtime: Runtime) -> None
 
 async def test_sysrq_trigger_is_the_null_device(runtime: Runtime) -> None:
     path = "/proc/sysrq-trigger"
-    script = f"test -c {path} && echo null || test -f {path} && echo file || echo none"
+    script = f"if test -c {path}; then echo null; elif test -f {path}; then echo file; else echo none; fi"
     there = Path(path).exists()
 
     assert ("null" if there else "none") == await outcome(runtime, script, {})
@@ -350,6 +350,16 @@ async def test_a_loop_of_forks_ends_at_the_pids_limit(runtime: Runtime) -> None:
     for limits, expected in ((Limits(pids=16), range(1, 16)), (Limits(), range(40, 41))):
         _, lines = await run(runtime, shell(f"({script}) 2>/dev/null", limits=limits))
         assert int(lines[0]) in expected
+
+
+async def test_where_nothing_is_said_memory_and_tasks_are_limited_all_the_same_and_max_lifts_that(
+    runtime: Runtime,
+) -> None:
+    for limits, expected in ((Limits(), DEFAULT_LIMITS), (Limits(memory=None, pids=None), Limits(None, None, None))):
+        with Output() as output:
+            container = await runtime.spawn("box", shell("sleep 1000", limits=limits), output.stdio)
+            assert expected == limits_of(container.started.result().cgroups)
+            await container.close()
 
 
 async def test_who_takes_memory_without_end_is_killed_at_the_limit(runtime: Runtime) -> None:
