@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from contlab.lab.guest_bench import Boots
     from contlab.review.bench import Result
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
@@ -53,6 +54,34 @@ def review(vault: Path | None, notes: int, rounds: int, cold_disk: bool, as_json
         _print(result, rounds)
 
 
+@bench.command()
+@click.option("--runs", type=click.IntRange(1, 50), default=5, show_default=True, help="Boots each way.")
+@JSON
+def boot(runs: int, as_json: bool) -> int:
+    """Boot a guest as contlab does, supervised and listened to, beside the same QEMU command run bare.
+
+    A boot takes from the request until the guest's agent has spoken. In --json: conditions, accelerator (kvm or tcg),
+    board, memory, release, why (why KVM was not used), contlab and bare (p50, low, high, runs; in seconds), ratio (the
+    median over boots that were neighbours in time) and limit, the most that it is to be.
+    """
+    import asyncio
+
+    return asyncio.run(_boot(runs, as_json))
+
+
+async def _boot(runs: int, as_json: bool) -> int:
+    from contlab.cli.stop import stoppable
+    from contlab.lab.guest_bench import boots
+
+    with stoppable() as stopped:
+        result = await boots(runs)
+        if as_json:
+            _print_json(result)
+        else:
+            _print_boots(result)
+    return stopped.status
+
+
 def conditions() -> dict[str, str]:
     """What a figure depends on, in words."""
     import os
@@ -90,7 +119,23 @@ def _print(result: Result, rounds: int) -> None:
         click.echo("python-frontmatter isn't installed; to compare: pip install 'contlab[test]'", err=True)
 
 
-def _print_json(result: Result) -> None:
+def _print_boots(result: Boots) -> None:
+    from contlab.linux.sizes import format_size
+
+    emulated = "" if result.accelerator == "kvm" else ": emulated, not a VM's real cost"
+    guest = f"{format_size(result.memory)}, {result.board}, Linux {result.release}"
+    told = {"guests by": f"{result.accelerator.upper()}{emulated}", "guest": guest}
+    for name, words in (conditions() | told).items():
+        click.echo(f"{name:10} {words}")
+    for words in result.why:
+        click.echo(f"{'note':10} {words}")
+    click.echo(f"\n{'':20}{'median s':>9}{'lowest':>9}{'highest':>9}{'runs':>6}")
+    for name, times in (("bare QEMU", result.bare), ("contlab's boot", result.contlab)):
+        click.echo(f"{name:20}{times.p50:>9.3f}{times.low:>9.3f}{times.high:>9.3f}{times.runs:>6}")
+    click.echo(f"{'contlab / bare QEMU':20}{result.ratio:>9.2f}   (neighbours in time; at most {result.limit:g})")
+
+
+def _print_json(result: Result | Boots) -> None:
     import json
 
     import msgspec

@@ -4,18 +4,55 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
+from contlab.lab.compare import Spread, spread
 from contlab.lab.guest import MEMORY, ingredients
-from contlab.lab.guest_starter import SupervisedStarter
-from contlab.runtime.client import Runtime
+from contlab.lab.guest_starter import open_starters
 from contlab.vm import bench, power
-from contlab.vm.qemu import Accelerator, Guest
+from contlab.vm.qemu import Accelerator, Board, Guest
 
 
-async def boots(pairs: int = 5) -> bench.Boots:
-    """On the first board, by the accelerator that works here; the supervisor is there already, as in the app."""
+class Boots(msgspec.Struct, frozen=True, kw_only=True):
+    """What the boots came to. Times are seconds, from the request to the agent's first word."""
+
+    accelerator: Accelerator
+    board: Board
+    memory: int
+    """Bytes of RAM of the guest."""
+    release: str
+    """Its kernel."""
+    why: tuple[str, ...]
+    """What was tried before, and why not: a sentence each."""
+    contlab: Spread
+    bare: Spread
+    ratio: float
+    """contlab's boot in bare ones: the median over neighbours in time."""
+    limit: float = bench.LIMIT
+    """The most that it is to be."""
+
+
+async def boots(runs: int = 5) -> Boots:
+    """Boot so many guests each way, in turns, by what works here; UnavailableError when none comes up.
+
+    The supervisor is there already, as in the app. A first guest, which isn't counted, finds out whether KVM works and
+    has the host read what all of them need.
+    """
+    power.require_qemu()
     kernel, image = await asyncio.to_thread(ingredients, "busybox")
-    known = power.remembered()
-    accelerator = Accelerator.KVM if known is not None and known.works else Accelerator.TCG
-    async with Runtime() as runtime:
-        guest = Guest(kernel.path, image, MEMORY, accelerator=accelerator)
-        return await bench.boots(guest, SupervisedStarter(runtime, "bench", MEMORY), pairs)
+    async with open_starters() as starters:
+        starter = starters("bench", MEMORY)
+        first = await power.bring_up(Guest(kernel.path, image, MEMORY), starter)
+        await first.machine.kill()
+        guest = first.machine.guest
+        measured = await bench.boots(guest, starter, runs)
+    return Boots(
+        accelerator=guest.accelerator,
+        board=guest.board,
+        memory=guest.memory,
+        release=first.machine.release,
+        why=first.failed,
+        contlab=spread(measured.contlab),
+        bare=spread(measured.bare),
+        ratio=measured.ratio,
+    )

@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 from contlab.errors import ContlabError, RuntimeFailure, UnavailableError
-from contlab.lab.guest import Guests
+from contlab.lab.guest import Guests, StarterFor
 from contlab.runtime.cgroup import plan_cgroup, read_hierarchies
 from contlab.runtime.client import Runtime
 from contlab.runtime.handle import Container
 from contlab.runtime.spec import ContainerSpec, Limits, RootMethod
 from contlab.vm.budget import OVERHEAD
-from contlab.vm.starter import Process
+from contlab.vm.starter import LocalStarter, Process
 
 TASKS = 256
 """Threads that a QEMU may have: a processor each, and a pool for its disk."""
@@ -25,17 +25,24 @@ TASKS = 256
 
 @contextlib.asynccontextmanager
 async def open_guests(runtime: Runtime | None = None) -> AsyncIterator[Guests]:
-    """A run of guests; none is left after it. ``runtime``: a supervisor that is there already.
+    """A run of guests; none is left after it. ``runtime``: a supervisor that is there already."""
+    async with open_starters(runtime) as starters, Guests(starters) as guests:
+        yield guests
+
+
+@contextlib.asynccontextmanager
+async def open_starters(runtime: Runtime | None = None) -> AsyncIterator[StarterFor]:
+    """Who runs the QEMUs: ``runtime``, or a supervisor for them alone.
 
     A plain user without a cgroup of their own has no supervisor for them: their QEMUs are children on a leash.
     """
-    async with contextlib.AsyncExitStack() as stack:
-        if runtime is None and not _has_cgroup():
-            yield await stack.enter_async_context(Guests())
-            return
-        if runtime is None:
-            runtime = await stack.enter_async_context(Runtime())
-        yield await stack.enter_async_context(Guests(partial(SupervisedStarter, runtime)))
+    if runtime is not None:
+        yield partial(SupervisedStarter, runtime)
+    elif _has_cgroup():
+        async with Runtime() as own:
+            yield partial(SupervisedStarter, own)
+    else:
+        yield lambda name, memory: LocalStarter()
 
 
 def guests_of(runtime: Runtime, *, sudo: bool) -> Guests:

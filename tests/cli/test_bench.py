@@ -7,8 +7,12 @@ from functools import partial
 
 import pytest
 
-from contlab.cli.bench import bench
+from contlab.cli.bench import _print_boots, bench
 from contlab.cli.failure import status_of
+from contlab.errors import ExitCode
+from contlab.lab.compare import Spread
+from contlab.lab.guest_bench import Boots
+from contlab.vm.qemu import Accelerator, Board
 
 
 def run(*words: str) -> int:
@@ -37,3 +41,27 @@ def test_figures_as_json(capsys, tmp_path):
     found = json.loads(capsys.readouterr().out)
     assert {"conditions", "notes", "bytes", "disk_cold", "timings"} == found.keys()
     assert {1} == {timing["notes"] for timing in found["timings"]}
+
+
+def test_boots_are_printed_with_their_ratio_and_emulation_under_its_name(capsys):
+    result = Boots(
+        accelerator=Accelerator.TCG, board=Board.MICROVM, memory=128 << 20, release="6.1.0", why=("no /dev/kvm",),
+        contlab=Spread(1.75, 1.5, 2.0, 5), bare=Spread(1.5, 1.25, 1.75, 5), ratio=1.0625,
+    )  # fmt: skip
+    _print_boots(result)
+    lines = capsys.readouterr().out.splitlines()
+    assert "guests by  TCG: emulated, not a VM's real cost" in lines
+    assert "guest      128 MiB, microvm, Linux 6.1.0" in lines
+    assert "note       no /dev/kvm" in lines
+    assert ["bare", "QEMU", "1.500", "1.250", "1.750", "5"] == lines[-3].split()
+    assert ["contlab's", "boot", "1.750", "1.500", "2.000", "5"] == lines[-2].split()
+    assert lines[-1].split("   ")[:1] == ["contlab / bare QEMU"]
+    assert lines[-1].endswith("1.06   (neighbours in time; at most 1.25)")
+
+
+def test_without_qemu_no_boot_is_measured_and_the_package_is_named(monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert run("boot") == ExitCode.UNAVAILABLE
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "qemu-system-x86_64 is not on this host" in told.err
