@@ -15,14 +15,15 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 _RATES = ("rbps", "wbps", "riops", "wiops")
 
 _OPTIONS = (
-    click.option("--memory", metavar="SIZE", help="Memory limit, e.g. 32M; beyond it the OOM killer acts."),
+    click.option("--memory", metavar="SIZE|max",
+                 help="Memory limit, e.g. 32M; beyond it the OOM killer acts. Not said: 512M."),
     click.option("--memory-high", metavar="SIZE", help="Beyond this it is slowed down and reclaimed from, not killed."),
     click.option("--memory-swap", metavar="SIZE",
                  help="Swap beside that memory (not the sum, as docker has it). With --memory alone: none."),
     click.option("--oom-group", is_flag=True, help="The OOM killer takes all of its processes, or none."),
     click.option("--cpus", type=click.FloatRange(min=0.01), help="Processors, e.g. 0.5 for half of one."),
     click.option("--cpu-weight", type=click.IntRange(1, 10_000), help="Share of contended processors; others' is 100."),
-    click.option("--pids", type=click.IntRange(min=1), help="Most tasks at a time."),
+    click.option("--pids", metavar="N|max", help="Most tasks at a time. Not said: 512."),
     click.option("--io-max", multiple=True, metavar="DISK:KEY=N[,KEY=N]",
                  help="Most bytes (rbps, wbps) and operations (riops, wiops) a second: /dev/vda:rbps=1M,wiops=50."),
     click.option("--network", metavar="none|host|NAME", default="none", show_default=True,
@@ -100,15 +101,17 @@ def _limits(
     oom_group: bool,
     cpus: float | None,
     cpu_weight: int | None,
-    pids: int | None,
+    pids: str | None,
     io_max: tuple[str, ...],
 ) -> Limits:
+    from msgspec import UNSET
+
     from contlab.runtime.spec import Limits
 
     return Limits(
-        memory=_size("--memory", memory),
+        memory=UNSET if memory is None else _size("--memory", memory),
         cpus=cpus,
-        pids=pids,
+        pids=UNSET if pids is None else _pids(pids),
         memory_high=_size("--memory-high", memory_high),
         swap=_size("--memory-swap", memory_swap),
         cpu_weight=cpu_weight,
@@ -152,6 +155,14 @@ def _size(option: str, text: str | None) -> int | None:
         return parse_size(text) if text is not None else None
     except ValueError as error:
         raise click.UsageError(f"{option}: {error}") from None
+
+
+def _pids(text: str) -> int | None:
+    if text == "max":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise click.UsageError(f"--pids {text!r}: write a number of 1 or more, or max")
+    return int(text)
 
 
 def _io(text: str) -> IoLimit:

@@ -94,6 +94,8 @@ def _sizes(fence: Fence, table: Table) -> None:
     """Limits in bytes and the ``size`` of each tmpfs may be words such as "32M"; bytes from here on."""
     if isinstance(limits := table.get("limits"), dict):
         limits = _in_bytes(fence, limits, ("memory", "memory_high", "swap"), ("limits",))
+        if limits.get("pids") == "max":
+            limits["pids"] = None
         if isinstance(disks := limits.get("io"), list):
             limits["io"] = [
                 _in_bytes(fence, disk, ("rbps", "wbps"), ("limits", "io", at)) for at, disk in enumerate(disks)

@@ -22,7 +22,8 @@ from contlab.runtime.spec import ContainerSpec, Limits
 from contlab.vm.machine import Reason
 from contlab.vm.qemu import MIB
 
-LIMITS = Limits(memory=64 * MIB, cpus=0.5, pids=64)
+MEMORY = 64 * MIB
+LIMITS = Limits(memory=MEMORY, cpus=0.5, pids=64)
 """What a container that is to be mistreated may have."""
 
 EAT = "tail /dev/zero"
@@ -134,7 +135,7 @@ async def exhaust_container(runtime: Runtime, limit: float = 60.0) -> Outcome:
             experiment="exhaust",
             place="container",
             happened=f"The host's kernel killed the process inside the container's cgroup, at its limit of "
-            f"{format_size(LIMITS.memory)}. Without that limit it would have looked for a victim on the whole host.",
+            f"{format_size(MEMORY)}. Without that limit it would have looked for a victim on the whole host.",
             facts={
                 "exit_code": ran.exit_code,
                 "oom_killed": ran.exit_code == 137,

@@ -31,7 +31,7 @@ PATIENCE = 1.0
 
 def plan_of(name: str, spec: ContainerSpec, sudo: bool = False, terminal: bool = False) -> Plan:
     """What would be done on this host for this user (``sudo``: for root), with a run's number left open."""
-    cgroup = plan_cgroup(read_hierarchies(), f"contlab-RUN-{name}", spec.limits, {})
+    cgroup = plan_cgroup(read_hierarchies(), f"contlab-RUN-{name}", spec.limits, {}, defaults=spec.default_limits)
     at = "/run/contlab/contlab-RUN"
     rights: Rights = ROOT if sudo else read_rights()
     spec, _ = adapt(spec, rights)

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from contlab.errors import CgroupError
 from contlab.linux.cgroup import Hierarchies, Hierarchy, Version, find_hierarchies, freeze, pids_of
 from contlab.runtime.delegation import Base, find_base
-from contlab.runtime.limits import asked, refuse_nonsense, set_limits
+from contlab.runtime.limits import asked, filled, refuse_nonsense, set_limits
 from contlab.runtime.operation import EnableControllers, MakeCgroup, Operation
 from contlab.runtime.spec import Limits
 
 GAUGES = ("memory", "cpu", "cpuacct", "pids", "freezer")
 """The controllers every container gets, limited or not: for the gauges, and on v1 to be frozen and killed at once."""
+
+_NO_LIMITS = Limits()
 
 UNIFIED = ""
 """The key of the v2 directory in a ``dict`` of cgroup directories."""
@@ -52,11 +54,18 @@ class CgroupPlan:
 
 
 def plan_cgroup(
-    hierarchies: Hierarchies, name: str, limits: Limits, parent: Mapping[str, str], *, for_children: bool = False
+    hierarchies: Hierarchies,
+    name: str,
+    limits: Limits,
+    parent: Mapping[str, str],
+    *,
+    defaults: Limits = _NO_LIMITS,
+    for_children: bool = False,
 ) -> CgroupPlan:
     """Plan the cgroup ``name`` under ``parent``'s directories (under our own cgroup where it has none).
 
-    ``for_children``: it will hold cgroups, not processes, so on v2 its controllers are passed on.
+    ``defaults``: the memory and pids limits where ``limits`` says nothing of them. ``for_children``: it will hold
+    cgroups, not processes, so on v2 its controllers are passed on.
     """
     refuse_nonsense(limits)
     make: list[Operation] = []
@@ -79,25 +88,29 @@ def plan_cgroup(
         else:
             missing["cgroup"] = f"from {unified.own} up no directory is this user's to make cgroups in"
     for controller in wanted:
-        tree = hierarchies.of(controller)
-        if tree is None or tree.version is Version.V2:
+        if _version(hierarchies, controller) is Version.V2:
             continue
-        base = parent.get(controller) or tree.own
-        if not os.access(base, os.W_OK):
+        if not os.access(base := parent.get(controller) or hierarchies.controllers[controller].own, os.W_OK):
             missing[controller] = f"{base} is not writable for this user"
             continue
-        directory = f"{base}/{name}"
-        if directory not in directories.values():
+        if (directory := f"{base}/{name}") not in directories.values():
             make.append(MakeCgroup(directory, controller))
         directories[controller] = directory
-    make.extend(set_limits(hierarchies, limits, directories, missing))
-    if missing and not directories:  # then it says nothing to name each controller
-        why = missing.get("cgroup") or next(iter(missing.values()))
-        missing = {"cgroup": why} | {name: reason for name, reason in missing.items() if asked(limits, name)}
+    make.extend(set_limits(hierarchies, filled(limits, defaults), directories, missing))
+    if not directories:
+        missing = _in_one_word(missing, limits)
     born_in = directories.get(UNIFIED, "")
     first = {d: c for c, d in reversed(directories.items()) if d != born_in}
     join = tuple((directory, tree) for directory, tree in reversed(first.items()))
     return CgroupPlan(tuple(make), directories, born_in, join, missing)
+
+
+def _in_one_word(missing: dict[str, str], limits: Limits) -> dict[str, str]:
+    """Without any cgroup it says nothing to name each controller: only the limits that were asked for are named."""
+    if not missing:
+        return missing
+    why = missing.get("cgroup") or next(iter(missing.values()))
+    return {"cgroup": why} | {name: reason for name, reason in missing.items() if asked(limits, name)}
 
 
 def _v2_place(

@@ -8,6 +8,8 @@ import re
 import stat
 from collections.abc import Iterator, Mapping
 
+import msgspec
+
 from contlab.errors import CgroupError, LessonError
 from contlab.linux.cgroup import LIMITS, V1_LACKS, Hierarchies, Version, Write, io_writes, limit_writes, swap_writes
 from contlab.runtime.operation import SetLimit
@@ -31,10 +33,12 @@ _NUMBER = re.compile(r"[0-9]+:[0-9]+")
 def refuse_nonsense(limits: Limits) -> None:
     """LessonError for what no kernel takes, or what lets nothing run."""
     for limit, least in _LEAST.items():
+        if not asked(limits, limit):
+            continue
         value = getattr(limits, limit)
-        if value is not None and not (least <= value < math.inf):
+        if not (least <= value < math.inf):
             raise LessonError(f"a {limit} limit of {value} lets nothing run", f"Give {least} or more, or leave it out.")
-        if value is not None and value > _MOST.get(limit, math.inf):
+        if value > _MOST.get(limit, math.inf):
             raise LessonError(f"a {limit} of {value}", f"Give {least} to {_MOST[limit]}; 100 is everyone's.")
     for io in limits.io:
         rates = [rate for name in _RATES if (rate := getattr(io, name)) is not None]
@@ -71,7 +75,7 @@ def set_limits(
         version = tree.version if (tree := hierarchies.of(controller)) else Version.V2
         if limit not in LIMITS[version]:
             missing[limit] = V1_LACKS[limit]
-        elif limit == "swap" and version is Version.V1 and limits.memory is None:
+        elif limit == "swap" and version is Version.V1 and not asked(limits, "memory"):
             missing[limit] = "cgroup v1 limits the sum of memory and swap, and no memory limit was given"
         else:
             for (file, text), optional in _writes(version, limits, limit):
@@ -80,7 +84,14 @@ def set_limits(
 
 def asked(limits: Limits, limit: str) -> bool:
     """Whether a limit of this name is there and set."""
-    return getattr(limits, limit, None) not in (None, (), False)
+    value = getattr(limits, limit, None)
+    return not (value is None or value is msgspec.UNSET or value is False or value == ())
+
+
+def filled(limits: Limits, defaults: Limits) -> Limits:
+    """The limits, with the default's memory and pids where nothing is said of them."""
+    unsaid = [name for name in ("memory", "pids") if getattr(limits, name) is msgspec.UNSET]
+    return msgspec.structs.replace(limits, **{name: getattr(defaults, name) for name in unsaid})
 
 
 def _writes(version: Version, limits: Limits, limit: str) -> Iterator[tuple[Write, bool]]:

@@ -74,5 +74,7 @@ def _off(spec: ContainerSpec) -> Iterator[str]:
         yield "/proc and /sys are the host's"
     elif not spec.mask_proc:
         yield "nothing in /proc and /sys is masked"
+    if spec.group is None:
+        yield from (f"no {name} limit" for name in ("memory", "pids") if getattr(spec.limits, name) is None)
     if not spec.rlimits:
         yield "resource limits are its maker's"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 
 class Namespace(StrEnum):
@@ -69,13 +70,16 @@ class IoLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Ceilings of one cgroup, and its share; ``None`` leaves the kernel's own ("max")."""
+    """Ceilings of one cgroup, and its share; ``None`` leaves the kernel's own ("max").
 
-    memory: int | None = None
+    ``UNSET`` says nothing: a container that is in no group has DEFAULT_LIMITS then, and a group "max".
+    """
+
+    memory: int | UnsetType | None = UNSET
     """Bytes (memory.max; v1 memory.limit_in_bytes)."""
     cpus: float | None = None
     """Processors, 0.5 being half of one (cpu.max over a period of 100 ms; v1 cpu.cfs_quota_us)."""
-    pids: int | None = None
+    pids: int | UnsetType | None = UNSET
     """Tasks, threads counted (pids.max)."""
     memory_high: int | None = None
     """Bytes beyond which it is slowed down and reclaimed from, but not killed (memory.high; v1 has no such thing)."""
@@ -93,6 +97,10 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _UNLIMITED = Limits()
+
+DEFAULT_LIMITS = Limits(memory=512 << 20, pids=512)
+"""What a container may take where nothing is said. Memory: its writable layer (plan.SCRATCH_SIZE) is charged to it, and
+twice that leaves as much again. Tasks: a bomb of so many leaves enough of the host's (pid_max is 32768) to stop it."""
 
 
 class IdMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -178,6 +186,11 @@ class ContainerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     def own(self, kind: Namespace) -> bool:
         """Whether the container has this kind of namespace to itself."""
         return kind in self.namespaces and not (kind is Namespace.NET and self.network == HOST_NETWORK)
+
+    @property
+    def default_limits(self) -> Limits:
+        """What holds where ``limits`` says nothing: in a group it is the group's that hold."""
+        return DEFAULT_LIMITS if self.group is None else _UNLIMITED
 
     @property
     def uid_lines(self) -> tuple[IdMap, ...]:

@@ -122,7 +122,8 @@ class Supervisor:
         if spec.group is not None and spec.group not in self.containers:
             raise LessonError(f"there is no group {spec.group}", "Create it first.")
         parent = self.containers[spec.group].directories if spec.group else {}
-        planned = cgroup.plan_cgroup(self.hierarchies, self._cgroup_name(name), spec.limits, parent)
+        cgroup_name, defaults = self._cgroup_name(name), spec.default_limits
+        planned = cgroup.plan_cgroup(self.hierarchies, cgroup_name, spec.limits, parent, defaults=defaults)
         require(spec.limits, planned.missing, self.ground.remedy)
         refuse_unkillable(spec, planned, self.ground.remedy)
         at = self.directory

@@ -69,7 +69,7 @@ def test_without_options_it_is_the_default_container_with_a_shell() -> None:
     [
         (["--memory", "32M"], ContainerSpec(limits=Limits(memory=32 << 20))),
         (["--memory", "1.5GiB"], ContainerSpec(limits=Limits(memory=3 << 29))),
-        (["--memory", "max"], ContainerSpec()),
+        (["--memory", "max", "--pids", "max"], ContainerSpec(limits=Limits(memory=None, pids=None))),
         (["--cpus", "0.5"], ContainerSpec(limits=Limits(cpus=0.5))),
         (["--pids", "16"], ContainerSpec(limits=Limits(pids=16))),
         (["--memory-high", "16M", "--oom-group"], ContainerSpec(limits=Limits(memory_high=16 << 20, oom_group=True))),
@@ -165,7 +165,7 @@ def test_binds_are_absolute_and_may_be_read_only_and_hold_any_character(
         (["--memory", "0.5"], "there are no parts of a byte"),
         (["--cpus", "0"], "'--cpus': 0.0 is not in the range x>=0.01"),
         (["--cpus", "half"], "'half' is not a valid float range"),
-        (["--pids", "0"], "'--pids': 0 is not in the range x>=1"),
+        (["--pids", "0"], "--pids '0': write a number of 1 or more, or max"),
         (["--memory-high", "x"], "--memory-high: 'x' is no size"),
         (["--memory-swap", "x"], "--memory-swap: 'x' is no size"),
         (["--cpu-weight", "10001"], "10001 is not in the range 1<=x<=10000"),
@@ -231,7 +231,7 @@ OPTIONS = ("--memory", "32M", "--hostname", "a b", "--bind", "/proc:/a\nb:ro")
 @pytest.fixture
 def planned(monkeypatch: pytest.MonkeyPatch) -> Plan:
     """The plan for OPTIONS on that host."""
-    monkeypatch.setattr(once, "plan_cgroup", lambda *_: CGROUP_PLAN)
+    monkeypatch.setattr(once, "plan_cgroup", lambda *_, **__: CGROUP_PLAN)
     monkeypatch.setattr(once, "rootfs_of", lambda *_: "/cache/tree")
     monkeypatch.setattr(once, "read_rights", lambda: ROOT)
     at = "/run/contlab/contlab-RUN"

@@ -81,6 +81,12 @@ def test_a_container_block_becomes_a_spec(small: str) -> None:
     assert 13 == container.line
 
 
+def test_max_says_that_a_container_has_no_limit_of_its_own(small: str) -> None:
+    lesson = good(small.replace('limits.memory = "32M"', 'limits.memory = "max"\nlimits.pids = "max"'))
+
+    assert Limits(memory=None, pids=None) == lesson.steps[0].of(Container)[0].spec.limits
+
+
 def test_further_limits_ids_clocks_and_a_network_are_said_in_the_same_words_as_in_a_spec(small: str) -> None:
     words = """limits.memory = "32M"
 limits.memory_high = "16M"

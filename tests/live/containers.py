@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from contlab import paths
+from contlab.linux.cgroup import LIMITS, Version, read_limit
 from contlab.linux.mountinfo import parse_mountinfo
 from contlab.runtime.client import Runtime
 from contlab.runtime.events import Exited
 from contlab.runtime.handle import Container, Execution, Stdio
-from contlab.runtime.spec import ContainerSpec
+from contlab.runtime.spec import ContainerSpec, Limits
 
 SLOW = os.environ.get("CONTLAB_SLOW_KERNEL") == "1"
 """An emulated kernel, some ten times slower."""
@@ -94,6 +95,17 @@ def namespaces(pid: int | str) -> dict[str, str]:
     """Kind -> ``kind:[inode]`` of a process."""
     kinds = ("mnt", "pid", "net", "uts", "ipc", "user", "cgroup", "time")
     return {kind: os.readlink(f"/proc/{pid}/ns/{kind}") for kind in kinds}
+
+
+def limits_of(cgroups: dict[str, str]) -> Limits:
+    """What the kernel's files say."""
+    found = {}
+    for name in ("memory", "cpus", "pids"):
+        directory = Path(cgroups[LIMITS[Version.V2][name].controller])
+        version = Version.V2 if (directory / "memory.max").exists() else Version.V1
+        files = {file: (directory / file).read_bytes() for file in LIMITS[version][name].files}
+        found[name] = read_limit(version, name, files)
+    return Limits(**found)  # type: ignore[arg-type]
 
 
 def descriptors(pid: int | str) -> int:

@@ -20,8 +20,17 @@ import pytest
 from contlab.runtime.client import Runtime
 from contlab.runtime.events import Exited
 from contlab.runtime.protection import MASKED_PROC, MASKED_SYS
-from contlab.runtime.spec import ALL_NAMESPACES, DEFAULT_LIMITS, Bind, ContainerSpec, Limits, Namespace, RootMethod, Tmpfs
-from tests.live.containers import PATIENCE, Output, left_of, run, run_in, shell
+from contlab.runtime.spec import (
+    ALL_NAMESPACES,
+    DEFAULT_LIMITS,
+    Bind,
+    ContainerSpec,
+    Limits,
+    Namespace,
+    RootMethod,
+    Tmpfs,
+)
+from tests.live.containers import PATIENCE, Output, left_of, limits_of, run, run_in, shell
 from tests.live.machine_code import program
 
 pytestmark = pytest.mark.needs("root", "cgroup", "cgroup-pids", "cgroup-memory", "pivot_root", "proc")

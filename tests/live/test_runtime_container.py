@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from contlab.errors import ContlabError, ExitCode, RootfsError
-from contlab.linux.cgroup import LIMITS, Version, parse_cgroup, read_limit
+from contlab.linux.cgroup import parse_cgroup
 from contlab.linux.mountinfo import parse_mountinfo
 from contlab.runtime import events
 from contlab.runtime.client import Runtime
@@ -25,6 +25,7 @@ from tests.live.containers import (
     children,
     descriptors,
     left_of,
+    limits_of,
     namespaces,
     run,
     run_in,
@@ -434,17 +435,6 @@ async def test_a_user_other_than_root_has_no_capabilities(runtime: Runtime) -> N
 
 
 # --- limits ---------------------------------------------------------------------------------------------------------
-
-
-def limits_of(cgroups: dict[str, str]) -> Limits:
-    """What the kernel's files say."""
-    found = {}
-    for name in ("memory", "cpus", "pids"):
-        directory = Path(cgroups[LIMITS[Version.V2][name].controller])
-        version = Version.V2 if (directory / "memory.max").exists() else Version.V1
-        files = {file: (directory / file).read_bytes() for file in LIMITS[version][name].files}
-        found[name] = read_limit(version, name, files)
-    return Limits(**found)  # type: ignore[arg-type]
 
 
 async def test_limits_are_in_the_kernel_s_files(runtime: Runtime, output: Output) -> None:

@@ -12,7 +12,7 @@ from contlab.linux.hierarchies import Hierarchies, Hierarchy, Mode, Version
 from contlab.runtime import cgroup, limits
 from contlab.runtime.cgroup import UNIFIED, CgroupPlan, plan_cgroup
 from contlab.runtime.operation import SetLimit
-from contlab.runtime.spec import IoLimit, Limits
+from contlab.runtime.spec import DEFAULT_LIMITS, ContainerSpec, IoLimit, Limits
 from tests.runtime import hosts
 from tests.runtime.recorder import Recorder
 
@@ -49,6 +49,39 @@ def test_on_v2_every_limit_has_a_file(tmp_path: Path) -> None:
         "box/io.max": "8:0 rbps=1048576 wbps=max riops=max wiops=50",
     } == written(planned, tmp_path)
     assert {} == planned.missing
+
+
+def test_where_nothing_is_said_of_memory_and_pids_the_defaults_hold_and_max_lifts_them(tmp_path: Path) -> None:
+    host = hosts.v2(tmp_path)
+
+    def limited(given: Limits) -> dict[str, str]:
+        return written(plan_cgroup(host, "box", given, {}, defaults=DEFAULT_LIMITS), tmp_path)
+
+    default = {"box/memory.max": "536870912", "box/memory.swap.max": "0", "box/pids.max": "512"}
+    assert default == limited(Limits())
+    assert {"box/cpu.max": "50000 100000"} | default == limited(Limits(cpus=0.5))
+    assert default | {"box/pids.max": "16"} == limited(Limits(pids=16))
+    assert {"box/pids.max": "512"} == limited(Limits(memory=None))
+    assert {} == limited(Limits(memory=None, pids=None))
+
+
+def test_a_default_that_the_host_does_not_give_is_told_and_hinders_nothing(tmp_path: Path) -> None:
+    nothing = plan_cgroup(Hierarchies(), "box", Limits(), {}, defaults=DEFAULT_LIMITS)
+    whole = hosts.v1(tmp_path)
+    lacking = Hierarchies(Mode.V1, {name: tree for name, tree in whole.controllers.items() if name != "memory"})
+    partly = plan_cgroup(lacking, "box", Limits(), {}, defaults=DEFAULT_LIMITS)
+
+    assert {"cgroup"} == nothing.missing.keys()
+    assert {"memory"} == partly.missing.keys()
+    assert "this host has no memory controller" in partly.missing["memory"]
+    assert {"pids/box/pids.max": "512"} == written(partly, tmp_path)
+    for planned in (nothing, partly):
+        limits.require(Limits(), planned.missing)
+
+
+def test_a_member_of_a_group_has_the_group_s_limits_and_no_defaults() -> None:
+    assert DEFAULT_LIMITS == ContainerSpec().default_limits
+    assert Limits() == ContainerSpec(group="machine").default_limits
 
 
 @pytest.mark.parametrize("host", [hosts.v1, hosts.hybrid], ids=lambda host: host.__name__)
