@@ -54,9 +54,12 @@ class Agent:
         """Wait, however long, until the agent is there; returns the guest's ``uname -r``."""
         return (await self._reply(wire.HELLO)).content.decode("utf-8", "backslashreplace")
 
-    async def read(self, *patterns: str) -> Picture:
-        """The guest's files and links that match shell patterns, at about the same moment."""
-        reply = await self._ask("read", *(patterns or picture.ALL))
+    async def read(self, *patterns: str, patient: bool = False) -> Picture:
+        """The guest's files and links that match shell patterns, at about the same moment.
+
+        ``patient``: it is not given up while the guest is there, however long it doesn't answer.
+        """
+        reply = await self._ask("read", *(patterns or picture.ALL), patient=patient)
         try:
             return Picture(reply.content)
         except ValueError as error:
@@ -104,39 +107,58 @@ class Agent:
 
     async def off(self) -> None:
         """Ask the guest to end; nothing answers."""
-        self._writer.write(wire.encode(self._next_number(), "off"))
-        await self._writer.drain()
+        await self._send("off")
 
-    async def _ask(self, verb: str, *arguments: str) -> Reply:
-        async with self._turn:
-            number = self._next_number()
-            try:
-                async with asyncio.timeout(ANSWER):
-                    self._writer.write(wire.encode(number, verb, *arguments))
-                    await self._writer.drain()
-                    reply = await self._reply(number)
-            except (TimeoutError, ConnectionError) as error:
-                raise UnavailableError(
-                    f"the guest did not answer for {ANSWER:.0f} s",
-                    "It may be out of memory or stopped: end it and boot again.",
-                ) from error
+    async def _ask(self, verb: str, *arguments: str, patient: bool = False) -> Reply:
+        """One deadline for our turn and the answer together."""
+        try:
+            async with asyncio.timeout(None if patient else ANSWER), self._turn:
+                reply = await self._answer(verb, *arguments)
+        except TimeoutError as error:
+            raise UnavailableError(
+                f"the guest did not answer for {ANSWER:.0f} s",
+                "It may be out of memory or stopped: end it and boot again.",
+            ) from error
+        except ConnectionError as error:
+            raise _gone() from error
         if reply.status != 0:
             words = reply.content.decode("utf-8", "backslashreplace")
             raise UnavailableError(f"the guest's agent can't {verb} {' '.join(arguments)}: {words}")
         return reply
 
-    async def _reply(self, number: int) -> Reply:
-        """The reply to one request; those to requests that were given up are dropped."""
+    async def _answer(self, verb: str, *arguments: str) -> Reply:
+        """An agent that says hello has begun anew: what the one before was asked is lost, and asked again.
+
+        But no command is started twice: the hello may be from before the question.
+        """
+        number = await self._send(verb, *arguments)
+        while (reply := await self._reply(number, wire.HELLO)).number != number:
+            if verb != "start":
+                number = await self._send(verb, *arguments)
+        return reply
+
+    async def _send(self, verb: str, *arguments: str) -> int:
+        number = self._next_number()
+        self._writer.write(wire.encode(number, verb, *arguments))
+        await self._writer.drain()
+        return number
+
+    async def _reply(self, *numbers: int) -> Reply:
+        """The next reply to one of these requests; those to requests that were given up are dropped."""
         while True:
             while self._waiting:
                 reply = self._waiting.pop(0)
-                if reply.number == number:
+                if reply.number in numbers:
                     return reply
             data = await self._reader.read(1 << 16)
             if not data:
-                raise UnavailableError("the guest is gone", "Boot it again.")
+                raise _gone()
             self._waiting += self._decoder.feed(data)
 
     def _next_number(self) -> int:
         self._number += 1
         return self._number
+
+
+def _gone() -> UnavailableError:
+    return UnavailableError("the guest is gone", "Boot it again.")

@@ -170,6 +170,32 @@ async def test_a_guest_that_does_not_answer_is_given_up_and_its_late_answer_drop
     assert await agent.list("/now") == ["now"]
 
 
+async def test_an_agent_that_began_anew_is_asked_again_but_starts_no_command_twice(line):
+    agent, guest = line
+    hello = b"contlab1 0 0 5\n6.1.0"
+    guest.sendall(hello + b"contlab1 1 0 4\nlost" + b"contlab1 2 0 6\n./now\0")
+    assert await agent.list("/now") == ["now"]
+    assert await asyncio.get_running_loop().sock_recv(guest, 100) == b"1 list /now\n2 list /now\n"
+
+    guest.sendall(hello + b"contlab1 3 0 0\n")
+    assert (await agent._ask("start", "run-1", "date")).number == 3
+    assert await asyncio.get_running_loop().sock_recv(guest, 100) == b"3 start run-1 date\n"
+
+
+async def test_our_turn_and_the_answer_have_one_deadline_and_a_patient_read_none(line, monkeypatch):
+    agent, guest = line
+    monkeypatch.setattr(agents, "ANSWER", 0.05)
+    patient = asyncio.create_task(agent.read("/x", patient=True))
+    await asyncio.get_running_loop().sock_recv(guest, 100)
+    with pytest.raises(UnavailableError, match="did not answer"):
+        await agent.list("/behind")
+    assert not patient.done()
+    archive = io.BytesIO()
+    cpio.write((cpio.file("x", b"late"),), archive)
+    guest.sendall(b"contlab1 1 0 %d\n" % len(archive.getvalue()) + archive.getvalue())
+    assert (await patient).read("/x") == b"late"
+
+
 async def test_a_damaged_archive_is_an_error_in_words(line):
     agent, guest = line
     guest.sendall(b"contlab1 1 0 5\nshort")
