@@ -6,6 +6,7 @@ When the supervisor dies, however it dies, the kernel removes it with all bridge
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Any
 
@@ -25,6 +26,7 @@ class Switch:
 
         A netlink socket belongs to the namespace it was made in, so from then on it reaches in from outside.
         """
+        self._bridges: dict[str, int] = {}
         home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
             unshare(CLONE.NEWNET)
@@ -38,13 +40,13 @@ class Switch:
     def add_bridge(self, name: str) -> None:
         """ip link add NAME type bridge, up."""
         self._link("add", ifname=name, kind="bridge", state="up")
+        # Once a bridge: the kernel acknowledges what it answers, and pyroute2 keeps what it did not wait for.
+        (self._bridges[name],) = self._netlink.link_lookup(ifname=name)
 
     def add_cable(self, port: str, bridge: str, interface: str, pid: int) -> None:
         """A veth pair: ``port`` at the bridge, and its other end, ``interface``, in the net namespace of ``pid``."""
-        (index,) = self._netlink.link_lookup(ifname=bridge)
-        self._link(
-            "add", ifname=port, kind="veth", master=index, state="up", peer={"ifname": interface, "net_ns_pid": pid}
-        )
+        peer = {"ifname": interface, "net_ns_pid": pid}
+        self._link("add", ifname=port, kind="veth", master=self._bridges[bridge], state="up", peer=peer)
 
     def set_port(self, port: str, up: bool) -> None:
         """Down: the other end loses its carrier, as if the cable were pulled."""
@@ -52,8 +54,12 @@ class Switch:
 
     def remove_port(self, port: str) -> None:
         """Take the cable away, both ends of it; silent when the container's namespace took it along."""
-        if self._netlink.link_lookup(ifname=port):
+        # Not asked before whether it is there: a dead namespace is emptied in the background, at any moment.
+        try:
             self._link("del", ifname=port)
+        except SyscallError as refusal:
+            if refusal.errno != errno.ENODEV:
+                raise
 
     def close(self) -> None:
         """Let go of the namespace: the kernel removes it and what is in it."""
