@@ -21,6 +21,8 @@ class CLONE(IntFlag):
     NEWUSER = 0x1000_0000
     NEWPID = 0x2000_0000
     NEWNET = 0x4000_0000
+    CLEAR_SIGHAND = 0x1_0000_0000
+    """clone3 only (Linux 5.5): every signal that the parent handles has its default action in the child."""
     INTO_CGROUP = 0x2_0000_0000
     """clone3 only (Linux 5.7): the child is born in the cgroup of ``clone_args.cgroup``."""
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 
 from contlab.linux.flags import CLONE
 
@@ -84,7 +85,8 @@ _Row = tuple[str, int, int, str, str]
 """Label ("" for none), code, operand, and where to go when it holds and when not ("": to the next row)."""
 
 
-def deny(machine: str, allowed: Iterable[str] = ()) -> bytes:
+@lru_cache
+def deny(machine: str, allowed: frozenset[str] = frozenset()) -> bytes:
     """The filter for ``machine`` (platform.machine()) as an array of struct sock_filter.
 
     ``allowed``: names of ``DENIED`` that are let through. KeyError for another machine.

@@ -185,11 +185,25 @@ class _cap_data(ctypes.Structure):
 
 
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522
+_PR_CAPBSET_DROP = int(PR.CAPBSET_DROP)
 
 
-def capset(kept: Iterable[CAP]) -> None:
-    """capset(2) for this thread: effective and permitted become ``kept``, inheritable empty."""
-    mask = sum(1 << cap for cap in kept)
+def bound_capabilities(kept: Iterable[CAP]) -> bool:
+    """Give up all but ``kept``, of those that this thread has: out of the bounding set, too, so that execve(2) can't
+    bring them back. False when that set is not ours to change (CAP_SETPCAP)."""
+    have = _permitted()
+    mask = sum(1 << cap for cap in kept) & have
+    may = bool(have >> CAP.CAP_SETPCAP & 1)
+    for number in range(max(CAP) + 1) if may else ():
+        # EINVAL: one newer than this kernel.
+        if not mask >> number & 1 and _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0) and ctypes.get_errno() != 22:
+            _check(-1, "prctl", "CAPBSET_DROP", number)
+    _capset(mask)
+    return may
+
+
+def _capset(mask: int) -> None:
+    """capset(2): effective and permitted become ``mask``, inheritable empty."""
     data = (_cap_data * 2)(_cap_data(mask & 0xFFFF_FFFF, mask & 0xFFFF_FFFF, 0), _cap_data(mask >> 32, mask >> 32, 0))
     header = _cap_header(_LINUX_CAPABILITY_VERSION_3, 0)
     result = _libc.syscall(_number("capset"), ctypes.byref(header), ctypes.byref(data))
@@ -198,8 +212,12 @@ def capset(kept: Iterable[CAP]) -> None:
 
 def capget() -> frozenset[CAP]:
     """capget(2) for this thread: the permitted set."""
+    mask = _permitted()
+    return frozenset(cap for cap in CAP if mask >> cap & 1)
+
+
+def _permitted() -> int:
     data = (_cap_data * 2)()
     header = _cap_header(_LINUX_CAPABILITY_VERSION_3, 0)
     _check(_libc.syscall(_number("capget"), ctypes.byref(header), ctypes.byref(data)), "capget")
-    mask = data[0].permitted | data[1].permitted << 32
-    return frozenset(cap for cap in CAP if mask >> cap & 1)
+    return int(data[0].permitted | data[1].permitted << 32)

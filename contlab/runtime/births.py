@@ -44,6 +44,8 @@ class Births:
         """A container's first process, up to its "go"; ContlabError at the first refusal."""
         self.perform(process.container, 0, plan.before)
         place = len(plan.before)
+        for operation in plan.inside:
+            operation.prepare()
         inner = place + 1 + len(plan.after)
         try:
             go, took = self._children.fork(

@@ -19,8 +19,8 @@ from contlab.runtime.process import Process, Status
 class Listener(Protocol):
     """Who is told what the children do."""
 
-    def reported(self, process: Process, report: stage.Report) -> None:
-        """It did one operation, or was refused."""
+    def reported(self, process: Process, reports: list[stage.Report]) -> None:
+        """It did some operations, or was refused the last of them."""
 
     def started(self, process: Process) -> None:
         """It became its command."""
@@ -103,11 +103,9 @@ class Children:
 
     def _hear(self, process: Process) -> None:
         reports, ended = process.reports()
-        for report in reports:
-            if report.pid:
-                self._succeed(process, report.pid)
-            else:
-                self._listener.reported(process, report)
+        for successor in (report.pid for report in reports if report.pid):
+            self._succeed(process, successor)
+        self._listener.reported(process, reports)
         if ended:
             self._stop_listening(process)
             if process.completed:

@@ -20,7 +20,7 @@ from contlab.runtime.awaited import Awaited
 from contlab.runtime.handle import Container, Execution, Stdio
 from contlab.runtime.spec import ContainerSpec, Limits
 from contlab.runtime.terminal import Terminal
-from contlab.runtime.trees import rootfs_of
+from contlab.runtime.trees import Trees
 from contlab.runtime.wire import Wire
 
 Listener = Callable[[events.AnyEvent], None]
@@ -41,6 +41,7 @@ class Runtime:
         self.swept = sweep.Swept()
         """What dead runs had left, removed at the start; and at last what this one left when its supervisor died."""
         self._root = launch.ELEVATED_ROOT if sudo else str(paths.runtime_root())
+        self._trees = Trees()
         self._exec_ids = itertools.count(1)
         self._listeners: list[Listener] = []
         self._process: asyncio.subprocess.Process | None = None
@@ -148,7 +149,7 @@ class Runtime:
         self._awaited.birth(container)
         try:
             # Only root can give files to those who are root inside: an elevated supervisor builds the tree itself.
-            rootfs = "" if self._sudo else await asyncio.to_thread(rootfs_of, spec, self.admin)
+            rootfs = "" if self._sudo else await self._rootfs(spec)
             request = protocol.Spawn(
                 container=name, spec=spec, rootfs=rootfs, keep=tuple(keep), terminal=_window(stdio),
                 requested_at=time.monotonic_ns() / 1000,
@@ -165,6 +166,11 @@ class Runtime:
                 await self.close_container(name)
             raise
         return container
+
+    async def _rootfs(self, spec: ContainerSpec) -> str:
+        if (tree := self._trees.at_hand(spec, self.admin)) is not None:
+            return tree
+        return await asyncio.to_thread(self._trees.look, spec, self.admin)
 
     async def exec(
         self, container: str, command: tuple[str, ...], stdio: Stdio | Terminal, environment: dict[str, str]
@@ -230,10 +236,11 @@ class Runtime:
     # --- events -----------------------------------------------------------------------------------------------------
 
     def _heard(self, message: bytes) -> None:
-        event = events.decode(message)
-        self._awaited.settle(event)
-        for listener in self._listeners:
-            listener(event)
+        for line in message.split(b"\n"):
+            event = events.decode(line)
+            self._awaited.settle(event)
+            for listener in self._listeners:
+                listener(event)
 
     def _supervisor_gone(self) -> None:
         """Unasked: its containers died with it; what is left is removed now."""

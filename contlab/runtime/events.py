@@ -1,4 +1,4 @@
-"""What the supervisor tells about a container's life, and the codec: one JSON object a line.
+"""What the supervisor tells about a container's life, and the codec: one JSON object a line, one or more a message.
 
 ::
 

@@ -10,8 +10,6 @@ import platform
 import socket
 import struct
 from collections.abc import Iterable
-from functools import reduce
-from operator import or_
 from typing import TYPE_CHECKING, Protocol
 
 from contlab.linux import seccomp, syscalls, terminal
@@ -50,11 +48,10 @@ class Kernel(Protocol):
     def setids(self, uid: int, gid: int) -> None: ...
     def command(self, *argv: str) -> None: ...
     def prctl(self, operation: PR, argument: int = 0) -> int: ...
-    def filter_syscalls(self, allowed: Iterable[str]) -> None: ...
+    def filter_syscalls(self, allowed: frozenset[str]) -> None: ...
     def open_terminal(self, multiplexer: str, rows: int, columns: int, owner: int | None) -> int: ...
     def limit_resource(self, name: str, soft: int, hard: int) -> None: ...
-    def capset(self, kept: Iterable[CAP]) -> None: ...
-    def capget(self) -> frozenset[CAP]: ...
+    def bound_capabilities(self, kept: Iterable[CAP]) -> bool: ...
     def interface_up(self, name: str) -> None: ...
     def set_address(self, interface: str, address: str, prefix_length: int) -> None: ...
     def add_switch(self) -> None: ...
@@ -85,8 +82,7 @@ class Linux:
     unshare = staticmethod(syscalls.unshare)
     sethostname = staticmethod(syscalls.sethostname)
     prctl = staticmethod(syscalls.prctl)
-    capset = staticmethod(syscalls.capset)
-    capget = staticmethod(syscalls.capget)
+    bound_capabilities = staticmethod(syscalls.bound_capabilities)
     open_terminal = staticmethod(terminal.take)
     limit_resource = staticmethod(syscalls.lower_rlimit)
     exists = staticmethod(os.path.lexists)
@@ -106,10 +102,12 @@ class Linux:
 
     def mkdir(self, path: str, mode: int, parents: bool = False) -> None:
         try:
-            if parents:
-                os.makedirs(path, mode, exist_ok=True)
-            else:
+            try:
                 os.mkdir(path, mode)
+            except FileNotFoundError:
+                if not parents:
+                    raise
+                os.makedirs(path, mode, exist_ok=True)
         except FileExistsError:
             return
         except OSError as error:
@@ -200,7 +198,7 @@ class Linux:
             raise _refuse("statfs", error, path) from None
         named = {os.ST_NOSUID: MS.NOSUID, os.ST_NODEV: MS.NODEV, os.ST_NOEXEC: MS.NOEXEC, os.ST_RDONLY: MS.RDONLY,
                  os.ST_NOATIME: MS.NOATIME, os.ST_NODIRATIME: MS.NODIRATIME, os.ST_RELATIME: MS.RELATIME}  # fmt: skip
-        return reduce(or_, (flag for bit, flag in named.items() if held & bit), MS(0))
+        return MS(sum(flag for bit, flag in named.items() if held & bit))
 
     def enter(self, link: str, flags: CLONE) -> None:
         try:
@@ -282,7 +280,7 @@ class Linux:
             except OSError as error:
                 raise _refuse("ioctl", error, "SIOCSIFFLAGS", name) from None
 
-    def filter_syscalls(self, allowed: Iterable[str]) -> None:
+    def filter_syscalls(self, allowed: frozenset[str]) -> None:
         machine = platform.machine()
         if machine not in seccomp.ARCHES:
             raise SyscallError("seccomp", errno.ENOSYS, machine)

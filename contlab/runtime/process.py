@@ -66,7 +66,7 @@ class Process:
         report_read, report_write = os.pipe2(os.O_CLOEXEC)
         begun = time.perf_counter_ns()
         try:
-            self.pid, self.pidfd = clone3(flags, directory)
+            self.pid, self.pidfd = clone3(flags | CLONE.CLEAR_SIGHAND, directory)
             if self.pid == 0:
                 try:
                     signal.set_wakeup_fd(-1)

@@ -144,10 +144,6 @@ def _settle(name: str, pipes: Pipes) -> None:
         os._exit(FAILED)
     for number, fd in enumerate(pipes.stdio):
         os.dup2(fd, number)
-    os.umask(0o022)
-    # Python ignores the first two and the loop the next two, and execve(2) would hand that on.
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def _hide() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import os
 import socket
 import sys
@@ -232,10 +233,11 @@ class Supervisor:
 
     # --- what the children do ---------------------------------------------------------------------------------------
 
-    def reported(self, process: Process, report: stage.Report) -> None:
-        """One operation of the plan's inner half is done, or was refused."""
-        if process.exec_id is None and report.index >= 0:
-            self.voice.operation(process.container, process.operations[report.index], report)
+    def reported(self, process: Process, reports: list[stage.Report]) -> None:
+        """Operations of the plan's inner half are done, or were refused."""
+        if process.exec_id is None:
+            done = [report for report in reports if report.index >= 0]
+            self.voice.operations(process.container, process.operations, done)
 
     def started(self, process: Process) -> None:
         """exec succeeded."""
@@ -290,6 +292,7 @@ def main(argv: Sequence[str] = sys.argv) -> None:
     except NotPermittedError as error:
         sys.exit(error.message)
     detach()
+    gc.freeze()  # the collector writes to all that it looks at, and after a fork every page written to is copied
     Supervisor(control, ground).serve()
 
 

@@ -13,7 +13,7 @@ import fcntl
 import os
 import re
 import shutil
-import threading
+from _thread import allocate_lock  # importing threading makes every fork of the supervisor a third dearer
 from dataclasses import dataclass
 
 from contlab.errors import ContlabError, RuntimeFailure
@@ -27,7 +27,7 @@ MOUNTINFO = "/proc/self/mountinfo"
 
 _LOCK = re.compile(r"contlab-([0-9a-f]{8})\.lock")
 
-_sweeping = threading.Lock()
+_sweeping = allocate_lock()
 """Record locks belong to a process: between its own threads they exclude nobody."""
 
 

@@ -21,5 +21,26 @@ def rootfs_of(spec: ContainerSpec, admin: bool = True) -> str:
         if not os.path.isdir(spec.rootfs):
             raise RootfsError(f"there is no directory {spec.rootfs}", "Name one, or a recipe, e.g. busybox.")
         return spec.rootfs
-    owner = ids.outside(spec.uid_lines, 0) if admin and spec.own(Namespace.USER) else 0
-    return str(build(recipe(spec.rootfs), owner or 0).path)
+    return str(build(recipe(spec.rootfs), _owner(spec, admin)).path)
+
+
+class Trees:
+    """Those of one run: whether the host's programs are still what they were is looked up once for each."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], str] = {}
+
+    def at_hand(self, spec: ContainerSpec, admin: bool) -> str | None:
+        """As ``rootfs_of``, but None when that has to look first."""
+        return "" if spec.root is RootMethod.HOST else self._known.get((spec.rootfs, _owner(spec, admin)))
+
+    def look(self, spec: ContainerSpec, admin: bool) -> str:
+        """``rootfs_of``; takes milliseconds, or seconds when the tree is to be built."""
+        tree = rootfs_of(spec, admin)
+        if tree and not os.path.isabs(spec.rootfs):
+            self._known[spec.rootfs, _owner(spec, admin)] = tree
+        return tree
+
+
+def _owner(spec: ContainerSpec, admin: bool) -> int:
+    return (ids.outside(spec.uid_lines, 0) or 0) if admin and spec.own(Namespace.USER) else 0

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from contlab.errors import ContlabError
 from contlab.runtime import events, stage
 from contlab.runtime.container import Container
 from contlab.runtime.operation import Operation
 from contlab.runtime.process import Process, Status
+
+FULL = 64 << 10
+"""Bytes of events in one message, when several are told at once."""
 
 LONGEST = 4096
 """Characters of one text: an event must fit into one message, however long a file's text or a command is."""
@@ -32,8 +35,11 @@ class Voice:
         self._unheard = unheard
 
     def _tell(self, event: events.AnyEvent) -> None:
+        self._send(events.encode(event))
+
+    def _send(self, message: bytes) -> None:
         try:
-            self._control.send(events.encode(event))
+            self._control.send(message)
         except (BrokenPipeError, ConnectionResetError):
             self._unheard()
 
@@ -43,20 +49,33 @@ class Voice:
 
     def operation(self, container: str, operation: Operation, report: stage.Report) -> None:
         """One operation of the plan is done, or was refused."""
+        self._tell(self._done(container, operation, report))
+
+    def operations(self, container: str, operations: Sequence[Operation], reports: Sequence[stage.Report]) -> None:
+        """Several at once, in few messages: a client that wakes up for each hears of a birth later than it happens."""
+        message = b""
+        for report in reports:
+            line = events.encode(self._done(container, operations[report.index], report))
+            if message and len(message) + len(line) > FULL:
+                self._send(message)
+                message = b""
+            message += b"\n" + line if message else line
+        if message:
+            self._send(message)
+
+    def _done(self, container: str, operation: Operation, report: stage.Report) -> events.OperationDone:
         remark = f" ({report.remark})" if report.remark else ""
-        self._tell(
-            events.OperationDone(
-                container=container,
-                at=now(),
-                index=report.index,
-                operation=type(operation).__name__,
-                describe=_short(operation.describe().replace(self._new_root, "$ROOT") + remark),
-                shell=_short(operation.shell()),
-                side="container" if operation.inside else "host",
-                microseconds=report.microseconds,
-                errno=report.errno,
-                error=_short(report.error),
-            )
+        return events.OperationDone(
+            container=container,
+            at=now(),
+            index=report.index,
+            operation=type(operation).__name__,
+            describe=_short(operation.describe().replace(self._new_root, "$ROOT") + remark),
+            shell=_short(operation.shell()),
+            side="container" if operation.inside else "host",
+            microseconds=report.microseconds,
+            errno=report.errno,
+            error=_short(report.error),
         )
 
     def hostname(self, container: str, hostname: str | None) -> None:

@@ -168,21 +168,23 @@ def test_setns_enters_several_namespaces_of_a_process_at_once() -> None:
     assert ["theirs True", "9"] == lines
 
 
-def test_capabilities_given_up_are_gone() -> None:
-    lines = run("""
-        syscalls.prctl(PR.CAPBSET_DROP, CAP.CAP_SYS_ADMIN)
-        syscalls.capset({CAP.CAP_KILL, CAP.CAP_CHECKPOINT_RESTORE} & syscalls.capget())
+def test_capabilities_given_up_are_gone_from_the_bounding_set_and_all_others() -> None:
+    kept, bounding, again, refused = run("""
+        print(syscalls.bound_capabilities({CAP.CAP_KILL, CAP.CAP_SETPCAP}), end=" ")
         print(*sorted(cap.name for cap in syscalls.capget()))
-        print(syscalls.prctl(PR.CAPBSET_READ, CAP.CAP_SYS_ADMIN))
+        status = dict(line.split(":") for line in open("/proc/self/status"))
+        print(*(status[name].strip() for name in ("CapInh", "CapPrm", "CapEff", "CapBnd")))
+        syscalls.bound_capabilities({CAP.CAP_KILL})
+        print(syscalls.bound_capabilities({CAP.CAP_KILL}), *(cap.name for cap in syscalls.capget()))
         try:
             syscalls.unshare(CLONE.NEWUTS)
         except SyscallError as refusal:
             print(refusal.errno)
     """)
 
-    kept, bounding, refused = lines
-    assert "CAP_KILL" in kept.split()
-    assert ("0", "1") == (bounding, refused)
+    assert "True CAP_KILL CAP_SETPCAP" == kept
+    assert "0000000000000000 0000000000000120 0000000000000120 0000000000000120" == bounding
+    assert ("False CAP_KILL", "1") == (again, refused)
 
 
 def test_a_name_is_cut_to_fifteen_bytes() -> None:

@@ -22,7 +22,8 @@ class Recorder:
         """Path within a root -> where it leads."""
         self.mount_flags = MS(0)
         self.attributes = True
-        self.permitted = frozenset(CAP)
+        self.bounds = True
+        """Whether the bounding set may be changed."""
         self._present = {*present, *directories}
         self._directories = set(directories)
         self._held = held
@@ -107,17 +108,15 @@ class Recorder:
         self._call("open_terminal", multiplexer, rows, columns, owner)
         return 0
 
-    def filter_syscalls(self, allowed: Iterable[str]) -> None:
+    def filter_syscalls(self, allowed: frozenset[str]) -> None:
         self._call("filter_syscalls", *sorted(allowed))
 
     def limit_resource(self, name: str, soft: int, hard: int) -> None:
         self._call("limit_resource", name, soft, hard)
 
-    def capset(self, kept: Iterable[CAP]) -> None:
-        self._call("capset", *sorted(kept))
-
-    def capget(self) -> frozenset[CAP]:
-        return self.permitted
+    def bound_capabilities(self, kept: Iterable[CAP]) -> bool:
+        self._call("bound_capabilities", *sorted(kept))
+        return self.bounds
 
     def interface_up(self, name: str) -> None:
         self._call("interface_up", name)

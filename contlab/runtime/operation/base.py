@@ -28,6 +28,9 @@ class Operation:
         """The command that does it by hand; "" where there is none."""
         return ""
 
+    def prepare(self) -> None:
+        """What needs no kernel, before the process is born: the first use of anything costs that one page faults."""
+
     def run(self, kernel: Kernel) -> str | None:
         """Ask the kernel; SyscallError when it refuses."""
         raise NotImplementedError

@@ -11,6 +11,11 @@ from contlab.runtime.kernel import Kernel
 from contlab.runtime.operation.base import Operation, quote
 from contlab.runtime.overlay import copy_tree
 
+# Put together here, once: an IntFlag's "or" is much code, and the first use of any costs a newborn process page faults.
+_PRIVATE = MS.REC | MS.PRIVATE
+_BIND_ALL = MS.BIND | MS.REC
+_REMOUNT_READ_ONLY = MS.REMOUNT | MS.BIND | MS.RDONLY
+
 
 @dataclass(frozen=True, slots=True)
 class MakePrivate(Operation):
@@ -23,7 +28,7 @@ class MakePrivate(Operation):
         return "mount --make-rprivate /"
 
     def run(self, kernel: Kernel) -> None:
-        kernel.mount("", "/", "", MS.REC | MS.PRIVATE)
+        kernel.mount("", "/", "", _PRIVATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class Mount(Operation):
                 raise
             # In a user namespace proc and sysfs may be mounted only where they are to be seen uncovered already
             # (mount_too_revealing in fs/namespace.c), and container engines cover parts of both.
-            kernel.mount(self.instead, target, "", MS.BIND | MS.REC)
+            kernel.mount(self.instead, target, "", _BIND_ALL)
             _remount_read_only(target, kernel, self.flags)
             return f"refused; the host's {self.instead} instead, read-only"
         return None
@@ -130,7 +135,7 @@ class Bind(Operation):
         target = kernel.within(self.root, self.target) if self.root else self.target
         if self.root and not kernel.exists(target):
             self._make(target, kernel)
-        kernel.mount(self.source, target, "", MS.BIND | (MS.REC if self.recursive else MS(0)))
+        kernel.mount(self.source, target, "", _BIND_ALL if self.recursive else MS.BIND)
         if self.read_only:
             _remount_read_only(target, kernel)
 
@@ -182,7 +187,7 @@ class ReadOnly(Operation):
     def run(self, kernel: Kernel) -> str | None:
         if not kernel.exists(self.path):
             return "this kernel has no such directory"
-        kernel.mount(self.path, self.path, "", MS.BIND | MS.REC)
+        kernel.mount(self.path, self.path, "", _BIND_ALL)
         _remount_read_only(self.path, kernel, self.flags)
         return None
 
@@ -206,4 +211,4 @@ class RemountRoot(Operation):
 def _remount_read_only(path: str, kernel: Kernel, flags: MS = MS(0)) -> None:
     """A bind ignores every flag but MS_REC, so read-only takes a second mount(2). That one sets all flags anew: those
     that the mount has are kept, and in a user namespace they must be (mount_namespaces(7), locked flags)."""
-    kernel.mount("", path, "", MS.REMOUNT | MS.BIND | MS.RDONLY | kernel.flags_of(path) | flags)
+    kernel.mount("", path, "", MS(int(_REMOUNT_READ_ONLY) | int(kernel.flags_of(path)) | int(flags)))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import platform
 import shlex
 from dataclasses import dataclass
 
 from contlab.linux.errno import SyscallError
 from contlab.linux.flags import CAP, MNT, PR
-from contlab.linux.seccomp import DENIED
+from contlab.linux.seccomp import ARCHES, DENIED, deny
 from contlab.runtime.kernel import Kernel
 from contlab.runtime.operation.base import Operation, quote
 
@@ -65,23 +66,9 @@ class BoundCapabilities(Operation):
         return f"setpriv --bounding-set -all{',' + kept if kept else ''} --inh-caps -all"
 
     def run(self, kernel: Kernel) -> str | None:
-        have = kernel.capget()
-        kept = {CAP[name] for name in self.kept} & have
-        if CAP.CAP_SETPCAP not in have:
-            kernel.capset(kept)
-            return "a plain user has none, and may not change the set that setuid programs are bounded by"
-        for cap in CAP:
-            if cap not in kept and self._in_bounding_set(kernel, cap):
-                kernel.prctl(PR.CAPBSET_DROP, cap)
-        kernel.capset(kept)
-        return None
-
-    @staticmethod
-    def _in_bounding_set(kernel: Kernel, cap: CAP) -> bool:
-        try:
-            return kernel.prctl(PR.CAPBSET_READ, cap) == 1
-        except SyscallError:  # EINVAL: a capability newer than this kernel
-            return False
+        if kernel.bound_capabilities([CAP[name] for name in self.kept]):
+            return None
+        return "a plain user has none, and may not change the set that setuid programs are bounded by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +138,10 @@ class FilterSyscalls(Operation):
         return (
             f"systemd-run --pty --property SystemCallErrorNumber=EPERM --property {quote(f'SystemCallFilter=~{names}')}"
         )
+
+    def prepare(self) -> None:
+        if (machine := platform.machine()) in ARCHES:
+            deny(machine, self.allowed)
 
     def run(self, kernel: Kernel) -> str | None:
         try:
