@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from contlab.lab.crowd import Crowd
     from contlab.lab.guest_bench import Boots
     from contlab.review.bench import Result
 
@@ -82,6 +83,59 @@ async def _boot(runs: int, as_json: bool) -> int:
     return stopped.status
 
 
+@bench.command()
+@click.option("--containers", type=click.IntRange(1, 1000), default=100, show_default=True, help="How many at a time.")
+@JSON
+def crowd(containers: int, as_json: bool) -> int:
+    """Start so many idle containers, look at all of them, remove them; and what each of them costs.
+
+    In --json: conditions, containers, start_seconds, ready_ms, look_seconds, seen, remove_seconds, memory (bytes of
+    each cgroup), pss (of each one's processes), supervisor_each and app_each (bytes and descriptors that one container
+    adds there), supervisor_after (bytes and descriptors more than before). Spreads are p50, low, high, runs.
+    """
+    import asyncio
+
+    return asyncio.run(_crowd(containers, as_json))
+
+
+async def _crowd(containers: int, as_json: bool) -> int:
+    from contlab.cli.stop import stoppable
+    from contlab.lab.crowd import crowd
+
+    with stoppable() as stopped:
+        result = await crowd(containers)
+        if as_json:
+            _print_json(result)
+        else:
+            _print_crowd(result)
+    return stopped.status
+
+
+def _print_crowd(result: Crowd) -> None:
+    from contlab.linux.sizes import format_duration, format_size
+    from contlab.observe.snapshot import Unavailable
+
+    for name, words in conditions().items():
+        click.echo(f"{name:10} {words}")
+    click.echo(f"{'containers':10} {result.containers} at a time, idle; {result.seen} seen alive\n")
+    for name, seconds in (
+        ("started", result.start_seconds), ("looked at", result.look_seconds.p50), ("removed", result.remove_seconds)
+    ):  # fmt: skip
+        each = format_duration(seconds * 1e6 / result.containers)
+        click.echo(f"{name:20}{format_duration(seconds * 1e6):>10}{each:>10} each")
+    click.echo(f"\n{'of each container':20}{'median':>10}{'lowest':>10}{'highest':>10}")
+    for name, size in (("its cgroup", result.memory), ("PSS", result.pss)):
+        if isinstance(size, Unavailable):
+            click.echo(f"{name:20}{size.reason}")
+        else:
+            click.echo(f"{name:20}{format_size(size.p50):>10}{format_size(size.low):>10}{format_size(size.high):>10}")
+    click.echo("")
+    for name, (memory, fds) in (("supervisor", result.supervisor_each), ("contlab itself", result.app_each)):
+        click.echo(f"{name:20}{format_size(memory):>10} and {fds:.1f} descriptors for each")
+    left, open_ = result.supervisor_after
+    click.echo(f"{'supervisor, after':20}{format_size(left):>10} and {open_} descriptors more than before")
+
+
 def conditions() -> dict[str, str]:
     """What a figure depends on, in words."""
     import os
@@ -135,7 +189,7 @@ def _print_boots(result: Boots) -> None:
     click.echo(f"{'contlab / bare QEMU':20}{result.ratio:>9.2f}   (neighbours in time; at most {result.limit:g})")
 
 
-def _print_json(result: Result | Boots) -> None:
+def _print_json(result: Result | Boots | Crowd) -> None:
     import json
 
     import msgspec

@@ -7,11 +7,13 @@ from functools import partial
 
 import pytest
 
-from contlab.cli.bench import _print_boots, bench
+from contlab.cli.bench import _print_boots, _print_crowd, bench
 from contlab.cli.failure import status_of
 from contlab.errors import ExitCode
 from contlab.lab.compare import Spread
+from contlab.lab.crowd import Crowd
 from contlab.lab.guest_bench import Boots
+from contlab.observe.snapshot import Unavailable
 from contlab.vm.qemu import Accelerator, Board
 
 
@@ -57,6 +59,31 @@ def test_boots_are_printed_with_their_ratio_and_emulation_under_its_name(capsys)
     assert ["contlab's", "boot", "1.750", "1.500", "2.000", "5"] == lines[-2].split()
     assert lines[-1].split("   ")[:1] == ["contlab / bare QEMU"]
     assert lines[-1].endswith("1.06   (neighbours in time; at most 1.25)")
+
+
+def test_a_crowd_is_printed_by_each_container_s_share_and_what_can_t_be_read_in_words(capsys):
+    result = Crowd(
+        containers=4, start_seconds=0.04, ready_ms=Spread(20, 10, 30, 4), look_seconds=Spread(0.002, 0.001, 0.003, 5),
+        seen=4, remove_seconds=0.4, memory=Spread(163840, 131072, 1 << 20, 4), pss=Unavailable("not for this user"),
+        supervisor_each=(2048.0, 1.0), app_each=(1024.0, 0.0), supervisor_after=(4096, 0),
+    )  # fmt: skip
+    _print_crowd(result)
+    lines = capsys.readouterr().out.splitlines()[4:]
+    assert [
+        "containers 4 at a time, idle; 4 seen alive",
+        "",
+        "started                40.0 ms   10.0 ms each",
+        "looked at               2.0 ms    500 µs each",
+        "removed                 400 ms    100 ms each",
+        "",
+        "of each container       median    lowest   highest",
+        "its cgroup             160 KiB   128 KiB     1 MiB",
+        "PSS                 not for this user",
+        "",
+        "supervisor               2 KiB and 1.0 descriptors for each",
+        "contlab itself           1 KiB and 0.0 descriptors for each",
+        "supervisor, after        4 KiB and 0 descriptors more than before",
+    ] == lines
 
 
 def test_without_qemu_no_boot_is_measured_and_the_package_is_named(monkeypatch, capsys):
