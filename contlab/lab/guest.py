@@ -21,7 +21,7 @@ from contlab.vm import image, kernel, power
 from contlab.vm.agent import Ran
 from contlab.vm.budget import Budget
 from contlab.vm.kernel import Kernel
-from contlab.vm.machine import Ending, Reason
+from contlab.vm.machine import Ending, OnStart, Reason
 from contlab.vm.picture import GuestSource, Picture
 from contlab.vm.qemu import MIB, Accelerator, Guest
 from contlab.vm.starter import LocalStarter, Starter
@@ -79,9 +79,9 @@ class RunningGuest:
 
     async def sample(self) -> Snapshot:
         """Its inside now, by the same parsers as a container's: its processes (kernel threads too), mounts, links; and
-        the machine itself, as the host sees it."""
+        the machine itself, as the host sees it. Takes as long as the guest does, which may be for ever."""
         try:
-            picture = await self.machine.agent.read()
+            picture = await self.machine.agent.read(patient=True)
         except UnavailableError as error:
             raise await self._why(error) from error
         if self._source is None or self._sampler is None:
@@ -154,11 +154,18 @@ class Guests:
         await self.close()
 
     async def boot(
-        self, name: str, memory: int = MEMORY, *, rootfs: str = "busybox", drive: Path | None = None
+        self,
+        name: str,
+        memory: int = MEMORY,
+        *,
+        rootfs: str = "busybox",
+        drive: Path | None = None,
+        on_start: OnStart = lambda machine: None,
     ) -> RunningGuest:
         """Boot one; UnavailableError with the reason when it can't be, and nothing left.
 
         ``rootfs``: the recipe that a container would be made from, too. ``drive``: a file that is its disk.
+        ``on_start`` is given the machine of each attempt while it boots.
         """
         if name in self.running:
             raise UnavailableError(f"there is a guest {name} already", "End it first, or give another name.")
@@ -167,7 +174,7 @@ class Guests:
         try:
             found, made = await asyncio.to_thread(ingredients, rootfs)
             guest = Guest(found.path, made, memory, drive=drive)
-            up = await power.bring_up(guest, self._starter(name, memory))
+            up = await power.bring_up(guest, self._starter(name, memory), on_start)
         except BaseException:
             self._budget.give_back(name)
             raise

@@ -8,6 +8,7 @@ import contextlib
 import shlex
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import msgspec
 
@@ -17,12 +18,17 @@ from contlab.errors import ContlabError, UnavailableError
 from contlab.lab.guest import EndedError, Guests, RunningGuest
 from contlab.lab.guest_starter import guests_of
 from contlab.lab.output import KEPT, SHOWN
-from contlab.observe.snapshot import Snapshot, Unavailable
+from contlab.observe.snapshot import Booting, Snapshot, Unavailable
 from contlab.runtime.client import Runtime
-from contlab.vm.machine import Reason
+from contlab.vm.agent import SilentError
+from contlab.vm.machine import Machine, Reason
+from contlab.vm.qemu import Accelerator
 
 PACE = 1.0
 """Seconds between two looks into a guest: each costs an emulated one more than half a second of its processor."""
+
+PATIENCE = 10.0
+"""Seconds after which a guest that doesn't answer a look is said not to; an emulated one under load takes a few."""
 
 LOST = 255
 """Exit code of a command whose guest ended, or stopped answering, before it did; ssh(1) uses the same."""
@@ -33,9 +39,16 @@ class _Boot:
 
     def __init__(self, task: asyncio.Task[None]) -> None:
         self.task = task
+        self.began = time.monotonic()
+        self.machine: Machine | None = None
+        """The attempt that is being made."""
         self.guest: RunningGuest | None = None
         self.settled = asyncio.Event()
         """It is up, or it is known why it isn't."""
+        self.looking: asyncio.Task[None] | None = None
+        """The latest look into it; there is one at a time, for a guest that is stopped would answer all of them."""
+        self.asked = 0.0
+        """When that look began."""
 
 
 class LessonGuests:
@@ -43,11 +56,14 @@ class LessonGuests:
 
     def __init__(self, runtime: Runtime, sudo: bool) -> None:
         self.snapshots: dict[str, Snapshot] = {}
-        """Guest -> its latest snapshot; one that boots, or isn't there, has ``guest`` Unavailable."""
+        """Guest -> its latest snapshot; the ``guest`` of one that boots is Booting, of one that isn't there
+        Unavailable."""
         self._runtime, self._sudo = runtime, sudo
         self._guests: Guests | None = None
         self._boots: dict[str, _Boot] = {}
         self._busy: RunningGuest | None = None
+        self._stopped = asyncio.Event()
+        """Who waits for a guest to come up is to wait no longer."""
 
     def __contains__(self, name: str) -> bool:
         return name in self._boots
@@ -56,16 +72,23 @@ class LessonGuests:
         """Begin to boot the step's guests; one of the same name is replaced."""
         for vm in step.of(Vm):
             await self._end(vm.name)
-            self.snapshots[vm.name] = _absent(vm.name, f"the guest {vm.name} is still booting")
             self._boots[vm.name] = _Boot(asyncio.create_task(self._live(vm)))
+            self.snapshots[vm.name] = _booting(vm.name, self._boots[vm.name])
+
+    def seen(self) -> dict[str, Snapshot]:
+        """The snapshots, those that boot as far as they are now."""
+        return self.snapshots | {
+            name: _booting(name, boot) for name, boot in self._boots.items() if not boot.settled.is_set()
+        }
 
     async def run(self, run: Run, environment: Mapping[str, str], tell: Callable[[str], None]) -> RunResult:
         """One command, once its guest is up; ``missing`` says why where it can't be."""
         boot, began = self._boots[run.container], time.monotonic()
-        await boot.settled.wait()
         printed = _Printed(tell)
-        if (guest := boot.guest) is None:
-            printed.say(why := _why(self.snapshots[run.container]))
+        stopped, guest = await self._stopped_before(boot), boot.guest
+        if stopped or guest is None:
+            why = f"stopped: {run.container} was still booting" if stopped else _why(self.snapshots[run.container])
+            printed.say(why)
             return _result(run, printed, LOST, began, missing=why)
         known = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
         self._busy = guest
@@ -74,19 +97,31 @@ class LessonGuests:
             result = _result(run, printed, ran.exit_code, began, timed_out=ran.timed_out)
         except UnavailableError as error:
             printed.say(error.message)
-            result = _result(run, printed, LOST, began, timed_out=not isinstance(error, EndedError))
+            result = _result(run, printed, LOST, began, timed_out=isinstance(error, SilentError))
         finally:
             self._busy = None
-        await self._look(guest)
+        await self._look(boot)
         return result
 
     async def look(self) -> None:
-        """Take the snapshots anew; those that boot are waited for."""
+        """Take the snapshots anew; those that boot are waited for, and those that don't answer for ``PATIENCE``."""
         await asyncio.gather(*(boot.settled.wait() for boot in self._boots.values()))
-        await asyncio.gather(*(self._look(boot.guest) for boot in self._boots.values() if boot.guest is not None))
+        await asyncio.gather(*(self._look(boot) for boot in self._boots.values()))
+
+    async def _stopped_before(self, boot: _Boot) -> bool:
+        """Wait for a guest to be up, or known not to be; True when the waiting was stopped before that."""
+        self._stopped.clear()
+        waits = [asyncio.create_task(event.wait()) for event in (boot.settled, self._stopped)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        return not boot.settled.is_set()
 
     def interrupt(self) -> None:
-        """Kill the command that is running now."""
+        """Kill the command that is running now, or don't wait for its guest any longer."""
+        self._stopped.set()
         if self._busy is not None:
             self._busy.machine.agent.kill()
 
@@ -100,9 +135,11 @@ class LessonGuests:
     async def _end(self, name: str) -> None:
         if (boot := self._boots.pop(name, None)) is None:
             return
-        boot.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await boot.task
+        for task in (boot.task, boot.looking):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         if self._guests is not None:
             await self._guests.end(name)
 
@@ -112,31 +149,49 @@ class LessonGuests:
         try:
             if self._guests is None:
                 self._guests = guests_of(self._runtime, sudo=self._sudo)
-            boot.guest = await self._guests.boot(vm.name, vm.memory)
-            await self._look(boot.guest)
+            boot.guest = await self._guests.boot(vm.name, vm.memory, on_start=partial(setattr, boot, "machine"))
+            await self._look(boot)
         except ContlabError as error:
             hint = f" ({error.hint.splitlines()[0]})" if error.hint else ""
-            self.snapshots[vm.name] = _absent(vm.name, f"the guest {vm.name} isn't there: {error.message}{hint}")
+            self.snapshots[vm.name] = _absent(
+                vm.name, Unavailable(f"the guest {vm.name} isn't there: {error.message}{hint}")
+            )
         finally:
             boot.settled.set()
         while boot.guest is not None and self.snapshots[vm.name].alive:
             await asyncio.sleep(PACE)
-            await self._look(boot.guest)
+            await self._look(boot)
 
-    async def _look(self, guest: RunningGuest) -> None:
-        last = self.snapshots[guest.name]
-        if not (last.alive or isinstance(last.guest, Unavailable)):
-            return  # it has ended
+    async def _look(self, boot: _Boot) -> None:
+        """Its snapshot as it is now or later; that it doesn't answer, when it doesn't. Then nobody waits for it again
+        until it does."""
+        called = time.monotonic()
+        while boot.guest is not None and not _ended(self.snapshots[boot.guest.name]):
+            if boot.looking is None or boot.looking.done():
+                boot.asked = time.monotonic()
+                boot.looking = asyncio.create_task(self._see(boot.guest))
+            left = boot.asked + PATIENCE - time.monotonic()
+            await asyncio.wait((boot.looking,), timeout=max(0.0, left))
+            if not boot.looking.done():
+                why = f"the guest {boot.guest.name} has not answered for {time.monotonic() - boot.asked:.0f} s"
+                self.snapshots[boot.guest.name] = _silent(boot.guest, why)
+                return
+            if boot.looking.cancelled():
+                return  # it is being replaced
+            boot.looking.result()
+            if boot.asked >= called:
+                return
+
+    async def _see(self, guest: RunningGuest) -> None:
         try:
             snapshot = await guest.sample()
         except EndedError as error:
             machine = guest.outside(error.message)
             panicked = error.ending.reason is Reason.PANIC
             machine = msgspec.structs.replace(machine, ended=error.message, panicked=panicked)
-            snapshot = msgspec.structs.replace(_absent(guest.name, error.message), guest=machine)
+            snapshot = msgspec.structs.replace(_absent(guest.name, Unavailable(error.message)), guest=machine)
         except UnavailableError as error:
-            known = {"alive": True, "kernel": guest.machine.release, "guest": guest.outside(error.message)}
-            snapshot = msgspec.structs.replace(_absent(guest.name, error.message), **known)
+            snapshot = _silent(guest, error.message)
         self.snapshots[guest.name] = snapshot
 
 
@@ -160,8 +215,20 @@ class _Printed:
         self._tell(text[-SHOWN:])
 
 
-def _absent(name: str, why: str) -> Snapshot:
-    unknown = Unavailable(why)
+def _booting(name: str, boot: _Boot) -> Snapshot:
+    seconds = round(time.monotonic() - boot.began, 1)
+    return _absent(name, Booting(f"the guest {name} is still booting", seconds, _stage(boot.machine)))
+
+
+def _stage(machine: Machine | None) -> str:
+    if machine is None:
+        return "its kernel and its files are put together"
+    way = "KVM" if machine.guest.accelerator is Accelerator.KVM else "emulation"
+    return f"{'its kernel starts' if machine.speaks else 'firmware loads its kernel'}, under {way}"
+
+
+def _absent(name: str, guest: Unavailable) -> Snapshot:
+    unknown = Unavailable(guest.reason)
     return Snapshot(
         target=name,
         at=time.monotonic_ns() / 1000,
@@ -171,8 +238,18 @@ def _absent(name: str, why: str) -> Snapshot:
         namespaces=unknown,
         cgroup=unknown,
         network=unknown,
-        guest=unknown,
+        guest=guest,
     )
+
+
+def _silent(guest: RunningGuest, why: str) -> Snapshot:
+    """One that is there, and doesn't say how it is."""
+    known = {"alive": True, "kernel": guest.machine.release, "guest": guest.outside(why)}
+    return msgspec.structs.replace(_absent(guest.name, Unavailable(why)), **known)
+
+
+def _ended(snapshot: Snapshot) -> bool:
+    return not snapshot.alive and not isinstance(snapshot.guest, Unavailable)
 
 
 def _why(snapshot: Snapshot) -> str:

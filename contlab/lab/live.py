@@ -249,7 +249,7 @@ class LiveLab:
                 hostname = await self._runtime.hostname(name)
                 inhabitant.sampler.target = replace(inhabitant.sampler.target, hostname=hostname)
             samplers = {name: inhabitant.sampler for name, inhabitant in self._inhabitants.items()}
-            return await asyncio.to_thread(_look, samplers) | self._guests.snapshots
+            return await asyncio.to_thread(_look, samplers) | self._guests.seen()
 
     async def _tell_sample(self) -> None:
         self._put(Sampled(await self._sample()))

@@ -241,6 +241,15 @@ class GuestSample(Slice, frozen=True, kw_only=True):
     """Its kernel gave up."""
 
 
+class Booting(Unavailable, frozen=True):
+    """A guest that isn't up yet."""
+
+    seconds: float = 0.0
+    """Host's clock, since it was asked for."""
+    stage: str = ""
+    """How far it is, in words."""
+
+
 class Snapshot(Slice, frozen=True, kw_only=True):
     """One target at one moment."""
 
@@ -257,8 +266,9 @@ class Snapshot(Slice, frozen=True, kw_only=True):
     namespaces: NamespaceSet | Unavailable = NamespaceSet()
     cgroup: CgroupSample | Unavailable = Unavailable("no cgroup")
     network: NetworkView | Unavailable = NetworkView()
-    guest: GuestSample | Unavailable | None = None
-    """None: it is no virtual machine. Unavailable: it is one that isn't there, and why."""
+    guest: GuestSample | Booting | Unavailable | None = None
+    """None: it is no virtual machine. Booting: it is one that isn't there yet; Unavailable: one that isn't there, and
+    why."""
 
 
 EMPTY = Snapshot(target="", at=0.0, alive=False)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 
+from contlab.lab.column import State, state
 from contlab.observe.diff import Change, changes
-from contlab.observe.snapshot import EMPTY, CgroupSample, CpuSample, MemorySample, Snapshot
+from contlab.observe.snapshot import EMPTY, CgroupSample, CpuSample, GuestSample, MemorySample, Snapshot
 from contlab.runtime.events import AnyEvent, Exited, Failed, OperationDone, Started
 from contlab.tui.happening import KEPT, Happening
-from contlab.tui.sentences import sentence
+from contlab.tui.sentences import of_guest, of_qemu, sentence
 
 HISTORY = 240
 """Samples kept per container."""
@@ -39,17 +41,16 @@ class Evidence:
         """All containers at a later moment."""
         for name, snapshot in snapshots.items():
             self._start(snapshot.at)
+            self._note_guest(name, self.snapshots.get(name, EMPTY), snapshot)
             self._note_counters(name, self.snapshots.get(name, EMPTY), snapshot)
             self._base.setdefault(name, snapshot)
-            group = snapshot.cgroup
-            memory = group.memory if isinstance(group, CgroupSample) else None
-            used = float(memory.current) if isinstance(memory, MemorySample) else 0.0
-            self._memory.setdefault(name, deque(maxlen=HISTORY)).append(used)
+            self._memory.setdefault(name, deque(maxlen=HISTORY)).append(_used(snapshot))
         self.snapshots = dict(snapshots)
 
     def happened(self, event: AnyEvent) -> None:
         """One event."""
         self._start(event.at)
+        guest = self._guest_of(event.container)
         if isinstance(event, OperationDone):
             kept = self._operations.setdefault(event.container, deque(maxlen=OPERATIONS))
             if kept and event.index <= kept[-1].index:
@@ -58,9 +59,9 @@ class Evidence:
         if isinstance(event, Started):
             self.ready_us[event.container] = event.ready_us
             self.unprotected[event.container] = event.unprotected
-        if text := sentence(event):
+        if text := of_qemu(event) if guest else sentence(event):
             grave = isinstance(event, Failed | OperationDone) or (isinstance(event, Exited) and event.oom_killed)
-            self._say(event.at, event.container, text, grave)
+            self._say(event.at, guest or event.container, text, grave)
 
     def trouble(self, message: str) -> None:
         """Something went wrong outside a call; it happened when the last thing did."""
@@ -78,8 +79,15 @@ class Evidence:
         return tuple(self._memory.get(name, ()))
 
     def operations(self, name: str) -> tuple[OperationDone, ...]:
-        """The operations of a container's latest birth."""
-        return tuple(self._operations.get(name, ()))
+        """The operations of a container's latest birth; a guest's are those of its QEMU, the host's part in it."""
+        born = next((each for each in reversed(self._operations) if self._guest_of(each) == name), name)
+        return tuple(self._operations.get(born, ()))
+
+    def _guest_of(self, container: str) -> str:
+        """The guest whose QEMU the supervisor runs under this name; "" for a container of the lesson."""
+        found = _QEMU.fullmatch(container)
+        snapshot = self.snapshots.get(found[1], EMPTY) if found else EMPTY
+        return snapshot.target if snapshot.guest is not None else ""
 
     def _start(self, at: float) -> None:
         if self._zero is None:
@@ -88,6 +96,14 @@ class Evidence:
     def _say(self, at: float, container: str, text: str, grave: bool) -> None:
         self.happenings.append(Happening(at - (self._zero or 0.0), container, text, grave))
 
+    def _note_guest(self, name: str, old: Snapshot, new: Snapshot) -> None:
+        """A guest came up, or isn't there any more."""
+        if text := of_guest(old, new):
+            self._say(new.at, name, text, state(new) in (State.ENDED, State.ABSENT))
+        kills = [each.guest.oom_kills for each in (old, new) if isinstance(each.guest, GuestSample)]
+        if len(kills) == 2 and all(isinstance(count, int) for count in kills) and kills[0] != kills[1] and new.alive:
+            self._say(new.at, name, f"its own kernel is out of memory and has killed: {kills[1]} so far", True)
+
     def _note_counters(self, name: str, old: Snapshot, new: Snapshot) -> None:
         """What the kernel only counts becomes a sentence when the count rises; throttling, when it begins."""
         for change in changes(old, new):
@@ -95,7 +111,20 @@ class Evidence:
                 self._say(new.at, name, change.text, change.key in _GRAVE)
 
 
+_QEMU = re.compile(r"vm-(.+?)(?:-\d+)?")
+"""How ``lab.guest_starter`` names a guest's QEMU, attempts after the first being counted."""
+
 _GRAVE = ("memory.oom_kills", "pids.refused")
+
+
+def _used(snapshot: Snapshot) -> float:
+    """Bytes of memory: a guest's by its own kernel's count, a container's by its cgroup's; 0 when that isn't known."""
+    guest, group = snapshot.guest, snapshot.cgroup
+    if isinstance(guest, GuestSample):
+        known = isinstance(guest.total, int) and isinstance(guest.available, int)
+        return float(guest.total - guest.available) if known else 0.0  # type: ignore[operator]
+    memory = group.memory if isinstance(group, CgroupSample) else None
+    return float(memory.current) if isinstance(memory, MemorySample) else 0.0
 
 
 def _throttled(snapshot: Snapshot) -> bool:

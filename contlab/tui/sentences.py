@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 
+from contlab.lab.column import State, state, words
+from contlab.observe.snapshot import GuestSample, Snapshot
 from contlab.runtime.events import (
     AnyEvent,
     ExecExited,
@@ -47,6 +49,29 @@ def sentence(event: AnyEvent) -> str:
             return "removed: nothing of it is left on the host"
         case _:
             return ""
+
+
+def of_qemu(event: AnyEvent) -> str:
+    """The same of a guest's QEMU, which is a process on the host as any other."""
+    match event:
+        case Started():
+            return f"its QEMU runs as PID {event.pid} on the host"
+        case Exited():
+            return f"its QEMU (PID {event.pid} on the host) {_ending(event)}"
+        case Removed():
+            return ""
+        case _:
+            return sentence(event)
+
+
+def of_guest(before: Snapshot, now: Snapshot) -> str:
+    """What became of a virtual machine between two samples; "" when it goes on as it was."""
+    was, how = state(before), state(now)
+    if was is how or how is State.NONE:
+        return ""
+    if how is State.UP and isinstance(now.guest, GuestSample) and was is not State.SILENT:
+        return f"is up, {duration(now.guest.boot_seconds * 1e6)} after it was asked for, with a kernel of its own"
+    return "is booting" if how is State.BOOTING else words(now.target, now)
 
 
 def signal_name(number: int) -> str:

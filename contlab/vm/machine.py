@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -67,8 +68,13 @@ class Machine:
         self._ended: asyncio.Task[Ending] | None = None
 
     @classmethod
-    async def boot(cls, guest: Guest, starter: Starter, deadline: float) -> Machine:
-        """Start a guest and wait until its agent answers; BootError, and nothing left, when it doesn't in time."""
+    async def boot(
+        cls, guest: Guest, starter: Starter, deadline: float, on_start: OnStart = lambda machine: None
+    ) -> Machine:
+        """Start a guest and wait until its agent answers; BootError, and nothing left, when it doesn't in time.
+
+        ``on_start`` is given the machine as soon as its QEMU runs.
+        """
         began = time.monotonic()
         console, agent, monitor = pairs = tuple(socket.socketpair() for _ in range(3))
         errors, errors_end = os.pipe()
@@ -89,6 +95,7 @@ class Machine:
         machine = cls(guest, process, Agent(reader, writer), Monitor(monitor[0]))
         machine._writers.append(writer)
         await machine._listen(console[0], errors)
+        on_start(machine)
         try:
             machine.release = await machine._hello(deadline)
         except BaseException:
@@ -110,6 +117,11 @@ class Machine:
     def boot_seconds(self) -> float:
         """From the request until its agent answered, by the host's clock."""
         return self._waterfall.agent
+
+    @property
+    def speaks(self) -> bool:
+        """Something came on its console: its kernel has begun."""
+        return self._first_byte is not None
 
     @property
     def console(self) -> str:
@@ -188,6 +200,10 @@ class Machine:
             lines = said.splitlines()
             return Ending(Reason.FAILED, lines[-1] if lines else f"exit {status}")
         return Ending(Reason.OFF, "" if self._asked else "by itself")
+
+
+OnStart = Callable[[Machine], None]
+"""Called when a guest's QEMU runs and its boot begins."""
 
 
 class BootError(UnavailableError):

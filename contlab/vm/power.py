@@ -16,7 +16,7 @@ import msgspec
 from contlab import paths
 from contlab.errors import UnavailableError
 from contlab.vm import qemu
-from contlab.vm.machine import BootError, Machine, Reason
+from contlab.vm.machine import BootError, Machine, OnStart, Reason
 from contlab.vm.qemu import Accelerator, Guest
 from contlab.vm.starter import Starter
 
@@ -89,8 +89,11 @@ def require_qemu() -> None:
         raise UnavailableError(f"{qemu.PROGRAM} is not on this host", INSTALL)
 
 
-async def bring_up(guest: Guest, starter: Starter) -> Up:
-    """Boot ``guest`` (whose accelerator and board are chosen here); the last attempt's error when none comes up."""
+async def bring_up(guest: Guest, starter: Starter, on_start: OnStart = lambda machine: None) -> Up:
+    """Boot ``guest`` (whose accelerator and board are chosen here); the last attempt's error when none comes up.
+
+    ``on_start`` is given each attempt's machine.
+    """
     require_qemu()
     refused = kvm_refused()
     failed = [] if refused is None else [refused.message]
@@ -101,7 +104,7 @@ async def bring_up(guest: Guest, starter: Starter) -> Up:
         if kvm and hopeless:
             continue
         try:
-            machine = await Machine.boot(attempt, starter, KVM_DEADLINE if kvm else TCG_DEADLINE)
+            machine = await Machine.boot(attempt, starter, KVM_DEADLINE if kvm else TCG_DEADLINE, on_start)
         except BootError as error:
             last = error
             failed.append(error.message)

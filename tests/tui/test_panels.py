@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from textual.app import App, ComposeResult
 
+from contlab.lab.column import column
 from contlab.observe.snapshot import Link, NetworkView, PidView, Unavailable
 from contlab.runtime.events import OperationDone
 from contlab.tui.happening import Happening
@@ -22,8 +23,9 @@ from contlab.tui.widgets.operations import Operations
 from contlab.tui.widgets.output import Output
 from contlab.tui.widgets.panel import Panel
 from contlab.tui.widgets.processes import Processes
+from tests.lab.guest_values import MACHINE, impossible, up
 from tests.tui.conftest import ROWS, drawn, settle
-from tests.tui.fake_lab import HOSTILE, MIB, NO_CGROUP, birth, cgroup, mounts, namespaces, processes
+from tests.tui.fake_lab import HOSTILE, MIB, NO_CGROUP, birth, cgroup, mounts, namespaces, processes, snapshot
 
 OPERATIONS = tuple(event for event in birth() if isinstance(event, OperationDone))
 
@@ -149,13 +151,87 @@ async def test_a_refused_operation_says_why() -> None:
 
 
 async def test_the_machine_names_the_source_of_each_figure_and_what_was_measured_here() -> None:
-    async with shown(Machine(ROWS), (40, 8), ready_us=1_400.0) as app:
+    async with shown(Machine(), (40, 8), column=column({}, ROWS, ready_us=1_400.0)) as app:
         assert rows(app) == [
             "request to first process",
             "VM        260 ms",
             "container 1.4 ms · measured here",
             "model: NSDI'20 data, 2020",
         ]
+
+
+async def test_a_measured_guest_is_drawn_with_a_stamp_on_each_line() -> None:
+    seen = column({"tenant": snapshot(), "box": up()}, (), guest="box", container="tenant", ready_us=5_000.0)
+    async with shown(Machine(), (36, 34), column=seen) as app:
+        assert rows(app) == [
+            "● box up",
+            "TCG: its processor is emulated.",
+            "Its times are not what",
+            "virtualisation costs.",
+            "PID  command      in the guest",
+            "1  init",
+            "2  [kthreadd] +45 more",
+            "91  agent",
+            "container tenant, measured here",
+            "kernel              in the guest",
+            "VM        6.1.0-56-cloud-amd64,",
+            "its own",
+            "container 6.1.0-56-amd64, the",
+            "host's",
+            "start              measured here",
+            "VM        1.9 s",
+            "container 5.0 ms",
+            "memory taken       measured here",
+            "VM        202 MiB, for 128 MiB",
+            "given",
+            "container 3 MiB charged",
+            "memory inside       in the guest",
+            "VM        71 MiB of 92 MiB free",
+            "processes           in the guest",
+            "VM        48, 46 kernel threads",
+            "container 2, no kernel threads",
+        ]
+
+
+async def test_where_there_is_room_both_figures_stand_on_one_line() -> None:
+    seen = column({"tenant": snapshot(), "box": up()}, (), guest="box", container="tenant", ready_us=5_000.0)
+    async with shown(Machine(), (80, 24), column=seen) as app:
+        assert "VM  1.9 s                             container 5.0 ms" in rows(app)
+
+
+async def test_a_guest_that_cannot_be_had_leaves_a_model_that_is_called_one() -> None:
+    async with shown(Machine(), (60, 14), column=column({"box": impossible()}, ROWS, guest="box")) as app:
+        text = " ".join(" ".join(rows(app)).split())
+
+        assert "– box isn't there: qemu-system-x86_64 is not on this host" in text
+        assert "what follows is a MODEL of one" in text
+        assert "model: NSDI'20 data, 2020" in text
+
+
+async def test_a_guests_processes_have_one_number_and_no_host() -> None:
+    async with shown(Processes(), (50, 8), processes=up().processes, in_guest=True) as app:
+        assert rows(app)[:3] == ["PID S  command", "1 S  /bin/sh /init  ← PID 1", "91 S  └ /bin/sh /lib/contlab/agent"]
+        assert "in the guest: 48" in drawn(app)
+
+
+async def test_a_guests_namespaces_and_mounts_are_its_own_kernels() -> None:
+    async with shown(Namespaces(), (50, 10), namespaces=up().namespaces, in_guest=True) as app:
+        assert "○" not in drawn(app)
+        assert "users are the guest's own" in drawn(app)
+        assert "all its own kernel's" in drawn(app)
+    async with shown(Mounts(), (50, 10), mounts=up().mounts, in_guest=True) as app:
+        assert "● /" in drawn(app)
+        assert "in the guest: 1, none of them the host's" in drawn(app)
+
+
+async def test_a_guests_limit_is_its_ram_by_its_own_count_and_what_its_qemu_takes_is_told() -> None:
+    async with shown(Cgroup(), (60, 12), cgroup=up().cgroup, guest=MACHINE, history=(21.0 * MIB,)) as app:
+        text = " ".join(" ".join(rows(app)).split())
+
+        assert "memory 21 MiB of 92 MiB" in text
+        assert "it was given 128 MiB. On the host its QEMU takes 202 MiB." in text
+        assert "no memory.current" not in text
+        assert "Limits · the machine's own" in drawn(app)
 
 
 async def test_output_shows_control_characters_and_keeps_its_end_in_sight() -> None:
@@ -179,6 +255,9 @@ async def test_the_newest_event_is_in_sight_unless_one_has_scrolled_up() -> None
         assert "event 99" not in drawn(app)
 
 
+UNTOLD = msgspec.structs.replace(impossible(), guest=Unavailable(HOSTILE + "\x1b[2J"))
+"""A guest that isn't there, for a reason that an enemy has written."""
+
 HOSTILE_PANELS = [
     (Processes(), {"processes": (PidView(9, 1, 0, HOSTILE, "S", HOSTILE + "\x1b[2J"),)}),
     (Mounts(), {"mounts": mounts(odd="/" + HOSTILE + "\n\x1b[2J")}),
@@ -188,7 +267,7 @@ HOSTILE_PANELS = [
     (Events(), {"happenings": (Happening(0.0, HOSTILE, HOSTILE + "\x1b[2J", True),)}),
     (Output(), {"text": HOSTILE + "\x1b[2J\n"}),
     (Cgroup(), {"cgroup": Unavailable(HOSTILE + "\x1b[2J")}),
-    (Machine((msgspec.structs.replace(ROWS[0], label=HOSTILE + "\x1b[2J"),)), {}),
+    (Machine(), {"column": column({HOSTILE: UNTOLD}, ROWS, guest=HOSTILE)}),
 ]
 
 
@@ -228,7 +307,7 @@ async def test_what_the_host_lacks_is_said_in_words(panel: Panel, slices: dict[s
         (Network(), "no interface at all"),
         (Operations(), "no container was made yet"),
         (Events(), "nothing has happened yet"),
-        (Machine(()), "nothing to compare with yet"),
+        (Machine(), "nothing to compare with yet"),
     ],
     ids=lambda value: type(value).__name__,
 )

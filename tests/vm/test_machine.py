@@ -71,6 +71,16 @@ async def test_a_guest_comes_up_says_its_kernel_and_ends_when_asked(guest):
     assert not psutil.pid_exists(machine.process.pid)
 
 
+async def test_each_attempt_is_told_of_while_it_boots(guest, monkeypatch):
+    monkeypatch.setattr(power, "kvm_refused", lambda: UnavailableError("no kvm"))
+    told = []
+    up = await power.bring_up(guest("pc only"), LocalStarter(), told.append)
+    assert [machine.guest.board for machine in told] == [Board.MICROVM, Board.PC]
+    assert told[-1] is up.machine
+    assert up.machine.speaks
+    await up.machine.off()
+
+
 async def test_a_guest_that_does_not_end_when_asked_is_killed(guest, monkeypatch):
     monkeypatch.setattr(machines, "GOODBYE", 0.1)
     machine = await boot(guest("deaf"))
@@ -138,9 +148,9 @@ async def test_a_guest_that_is_wrong_itself_is_not_tried_on_another_board(guest,
     tried = []
     real = Machine.boot
 
-    async def count(attempt, starter, deadline):
+    async def count(attempt, starter, deadline, on_start):
         tried.append(attempt.board)
-        return await real(attempt, starter, deadline)
+        return await real(attempt, starter, deadline, on_start)
 
     monkeypatch.setattr(power.Machine, "boot", count)
     with pytest.raises(BootError, match="no memory"):

@@ -9,10 +9,12 @@ from textual.reactive import reactive
 from textual.widgets import Footer
 
 from contlab.course.lesson import Container, Run
+from contlab.lab.column import NOTHING, Column, State, column, guests, state
 from contlab.observe.diff import Change
 from contlab.observe.snapshot import (
     EMPTY,
     CgroupSample,
+    GuestSample,
     MountTree,
     NamespaceSet,
     NetworkView,
@@ -70,8 +72,13 @@ class LearnScreen(PlayScreen):
     dropped: reactive[int] = reactive(0)
     unprotected: reactive[tuple[str, ...]] = reactive(())
     """Protections that the chosen container is without."""
-    ready_us: reactive[float] = reactive(0.0)
-    """µs that the chosen container took to be ready; 0: not known."""
+    column: reactive[Column] = reactive(NOTHING)
+    guest: reactive[GuestSample | Unavailable | None] = reactive(None)
+    """The machine itself, where the panels show the inside of a virtual one."""
+    in_guest: reactive[bool] = reactive(False)
+
+    _beside = ""
+    """The container that the virtual machine is compared with."""
 
     def compose(self) -> ComposeResult:
         """The wiring diagram."""
@@ -87,18 +94,22 @@ class LearnScreen(PlayScreen):
                 yield Selector().data_bind(here.containers, here.chosen, here.kernel)
                 with Horizontal(id="boards"):
                     with Vertical(id="gauges"):
-                        yield Processes(id="processes", classes="page").data_bind(here.processes, here.changes)
-                        yield Namespaces(id="namespaces", classes="page").data_bind(
-                            here.namespaces, here.unprotected, here.changes
+                        yield Processes(id="processes", classes="page").data_bind(
+                            here.processes, here.in_guest, here.changes
                         )
-                        yield Cgroup(id="cgroup", classes="page").data_bind(here.cgroup, here.history, here.changes)
+                        yield Namespaces(id="namespaces", classes="page").data_bind(
+                            here.namespaces, here.unprotected, here.in_guest, here.changes
+                        )
+                        yield Cgroup(id="cgroup", classes="page").data_bind(
+                            here.cgroup, here.guest, here.history, here.changes
+                        )
                     with Vertical(id="slot"):
                         yield PageBar(id="turns").data_bind(here.page, pages=here.choice)
-                        yield Mounts(id="mounts", classes="page").data_bind(here.mounts, here.changes)
+                        yield Mounts(id="mounts", classes="page").data_bind(here.mounts, here.in_guest, here.changes)
                         yield Operations(id="operations", classes="page").data_bind(here.operations, here.by_hand)
-                        yield Network(id="network", classes="page").data_bind(here.network, here.changes)
+                        yield Network(id="network", classes="page").data_bind(here.network, here.in_guest, here.changes)
                         yield Events(id="events", classes="page").data_bind(here.happenings)
-            yield Machine(self.course.comparison, id="vm", classes="page").data_bind(here.ready_us, here.kernel)
+            yield Machine(id="vm", classes="page").data_bind(here.column)
         yield Cue(id="cue").data_bind(here.view, here.progress)
         yield Footer(show_command_palette=False, compact=True)
 
@@ -126,6 +137,8 @@ class LearnScreen(PlayScreen):
             self.scrollback.clear()
             self.progress = ""
             self._show_output()
+        if old.activity is not view.activity:
+            self.progress = ""
         if view.number != old.number or not self.chosen:
             self.chosen = self._main_container() or self.chosen
         output = self.query_one("#output")
@@ -180,7 +193,7 @@ class LearnScreen(PlayScreen):
         if self.frozen or not self.is_mounted:
             return
         evidence, name = self.evidence, self.chosen
-        self.containers = tuple((each, snapshot.alive) for each, snapshot in evidence.snapshots.items())
+        self.containers = tuple((each, _how(snapshot)) for each, snapshot in evidence.snapshots.items())
         if not name and self.containers:
             self.chosen = name = self.containers[0][0]
         snapshot: Snapshot = evidence.snapshots.get(name, EMPTY)
@@ -191,7 +204,29 @@ class LearnScreen(PlayScreen):
         self.history, self.operations = evidence.memory(name), evidence.operations(name)
         self.happenings = tuple(evidence.happenings)
         self.unprotected = evidence.unprotected.get(name, ())
-        self.ready_us = evidence.ready_us.get(name, 0.0)
+        self.guest, self.in_guest = snapshot.guest, snapshot.guest is not None
+        self._compare()
+
+    def _compare(self) -> None:
+        """The other column: the guest that is being looked at or worked with, beside such a container."""
+        evidence, session = self.evidence, self.player.session
+        running = session.next_run if self.view.activity is Activity.RUNNING else None
+        worked = [running.container] if running else [result.container for result in reversed(session.results)]
+        machines = guests(evidence.snapshots)
+        near = (self.chosen, *worked, self.column.guest, self._beside, self._main_container(), *evidence.snapshots)
+        guest = next((name for name in near if name in machines), "")
+        self._beside = next((name for name in near if name in evidence.snapshots and name not in machines), "")
+        self.column = column(
+            evidence.snapshots,
+            self.course.comparison,
+            guest=guest,
+            container=self._beside,
+            ready_us=evidence.ready_us.get(self._beside, 0.0),
+            recorded=self.view.recorded,
+        )
+        if self.view.activity is Activity.RUNNING:
+            waits = self.column.guest in worked and self.column.state is State.BOOTING
+            self.progress = f"{guest}: {self.column.words}" if waits else ""
 
     def _main_container(self) -> str:
         """The one that the step is about: where it runs its first command, else the first that it opens."""
@@ -206,3 +241,12 @@ class LearnScreen(PlayScreen):
             self.minimize()
         elif isinstance(self.focused, Panel):
             self.maximize(self.focused, container=False)
+
+
+def _how(snapshot: Snapshot) -> str:
+    """What is wrong with it, in a word; "" when it runs."""
+    match state(snapshot):
+        case State.NONE | State.UP:
+            return "" if snapshot.alive else "gone"
+        case other:
+            return "gone" if other is State.ENDED else other.value

@@ -46,7 +46,7 @@ class PlayScreen(Screen[None]):
         Binding("R", "restart", "Restart", tooltip="Make this step's containers anew and begin it again"),
         Binding("right", "turn(1)", "Panels", key_display="←→", tooltip="The next page of panels"),
         Binding("left", "turn(-1)", "Panels", show=False),
-        Binding("t", "container", "Container", tooltip="Show the next container in the panels"),
+        Binding("t", "container", "Container", tooltip="Show the next container or guest in the panels"),
         Binding("c", "by_hand", "By hand", show=False, tooltip="Operations as the commands that do them by hand"),
         Binding("p", "freeze", "Freeze", show=False, tooltip="Hold the panels still while the lesson goes on"),
         Binding("z", "zoom", "Zoom", show=False, tooltip="Give the focused panel the whole screen, or take it back"),
@@ -59,13 +59,13 @@ class PlayScreen(Screen[None]):
     page: reactive[str] = reactive("", bindings=True, init=False)
     choice: reactive[tuple[str, ...]] = reactive((), bindings=True)
     """The pages that take turns."""
-    containers: reactive[tuple[tuple[str, bool], ...]] = reactive((), bindings=True)
-    """Names, and whether each one's first process lives."""
+    containers: reactive[tuple[tuple[str, str], ...]] = reactive((), bindings=True)
+    """Names of containers and guests, and what is wrong with each, in a word; "" when it runs."""
     chosen: reactive[str] = reactive("", init=False)
-    """The container that the panels show."""
+    """The container or guest that the panels show."""
     frozen: reactive[bool] = reactive(False, init=False)
     progress: reactive[str] = reactive("")
-    """The kernel operation done last, while a step is being opened."""
+    """The kernel operation done last, while a step is being opened; how far a guest is, while one waits for it."""
     by_hand: reactive[bool] = reactive(False)
 
     def __init__(self, lesson: Lesson, course: Course) -> None:

@@ -8,8 +8,16 @@ from typing import ClassVar
 from textual.content import Content
 from textual.reactive import var
 
-from contlab.observe.snapshot import CgroupSample, CpuSample, MemorySample, PidsSample, Pressure, Unavailable
-from contlab.tui.text import safe
+from contlab.observe.snapshot import (
+    CgroupSample,
+    CpuSample,
+    GuestSample,
+    MemorySample,
+    PidsSample,
+    Pressure,
+    Unavailable,
+)
+from contlab.tui.text import safe, wrap
 from contlab.tui.units import processors, size
 from contlab.tui.widgets.graph import alarm, bar, sparkline
 from contlab.tui.widgets.panel import Panel, Row, unavailable
@@ -24,16 +32,25 @@ class Cgroup(Panel):
     HELP: ClassVar[str] = (
         "What the container uses of what it may use; ┃ is the limit. Memory is █ anon (the program's own), ▓ file "
         "(page cache) and ▒ kernel. The line below it is the last minutes, from 0 to the limit. Throttled: it had to "
-        "wait for its next quota. Refused: a fork the pids limit turned down.\n\n"
-        "From memory.*, cpu.stat, pids.* in its cgroup directory. By hand: `cat /sys/fs/cgroup/.../memory.current`."
+        "wait for its next quota. Refused: a fork the pids limit turned down. A guest has no cgroup of ours inside: "
+        "its limit is the RAM that it was given.\n\n"
+        "From memory.*, cpu.stat, pids.* in its cgroup directory; a guest's from its /proc/meminfo, and on the host "
+        "from smaps_rollup of its QEMU. By hand: `cat /sys/fs/cgroup/.../memory.current`."
     )
 
     cgroup: var[CgroupSample | Unavailable] = var(Unavailable("nothing was sampled yet"))
     history: var[tuple[float, ...]] = var(())
     """Bytes of memory, the newest last."""
+    guest: var[GuestSample | Unavailable | None] = var(None)
+    """The machine itself, where it is a virtual one."""
 
     def watch_cgroup(self) -> None:
         """Another sample."""
+        self.redraw()
+
+    def watch_guest(self, guest: GuestSample | Unavailable | None) -> None:
+        """Another sample of the machine."""
+        self.border_title = Content(self.TITLE if guest is None else "Limits · the machine's own")
         self.redraw()
 
     def watch_history(self) -> None:
@@ -43,8 +60,16 @@ class Cgroup(Panel):
     def rows(self, width: int) -> Sequence[Row]:
         """Memory, cpu, pids, pressure, and whose limit it is."""
         sample = self.cgroup
+        self.border_subtitle = None
         if isinstance(sample, Unavailable):
             return unavailable(sample.reason, width)
+        if isinstance(self.guest, GuestSample):
+            self.border_subtitle = Content("in the guest")
+            return [
+                *_machine(self.guest, self.history, width),
+                *_cpu(sample.cpu, width, self.marks("cgroup")),
+                *_outside(self.guest, width),
+            ]
         self.border_subtitle = Content(f"cgroup {sample.version}")
         marks = self.marks("cgroup")
         return [
@@ -96,6 +121,27 @@ def _memory(
     peak = f"peak {size(memory.peak)}" if isinstance(memory.peak, int) else ""
     room = width - len(peak) - 1
     yield Content.assemble((sparkline(history, limit, room), "$secondary"), (f" {peak}", "$foreground-muted"))
+
+
+def _machine(guest: GuestSample, history: tuple[float, ...], width: int) -> Iterator[Content]:
+    """A guest's memory, as its kernel counts: what it has is its limit."""
+    if isinstance(guest.total, Unavailable) or isinstance(guest.available, Unavailable):
+        yield _missing("memory", guest.total if isinstance(guest.total, Unavailable) else Unavailable("not told"))
+        return
+    used, limit = guest.total - guest.available, float(guest.total)
+    style = alarm(used / limit if limit else 0.0)
+    said = Content.assemble((size(used), f"{style} bold"), f" of {size(guest.total)}")
+    yield _named("memory", width, said, _count("OOM kills", guest.oom_kills))
+    yield bar([(float(used), "█", style)], limit, width)
+    yield Content.styled(sparkline(history, limit, width), "$secondary")
+
+
+def _outside(guest: GuestSample, width: int) -> Iterator[Content]:
+    """What the host has to do with it."""
+    taken = guest.taken.reason if isinstance(guest.taken, Unavailable) else f"its QEMU takes {size(guest.taken)}"
+    said = f"Nothing limits it inside but its RAM: it was given {size(guest.memory)}. On the host {taken}."
+    yield Content("")
+    yield from wrap(safe(said, "$foreground-muted"), width)
 
 
 def _cpu(cpu: CpuSample | Unavailable, width: int, marks: dict[str, str]) -> Iterator[Content]:

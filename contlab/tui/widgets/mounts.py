@@ -34,16 +34,18 @@ class Mounts(Panel):
 
     def rows(self, width: int) -> Sequence[Row]:
         """A heading, then one row a mount."""
+        self.border_subtitle = None
         if isinstance(self.mounts, Unavailable):
             return unavailable(self.mounts.reason, width)
         if not self.mounts.mounts:
-            self.border_subtitle = None
             return [Content.styled("no mount lies below its root directory", "$foreground-muted italic")]
         marks = self.marks("mounts")
-        own = self.mounts.not_on_host
+        every = frozenset(mount.mount_id for mount in self.mounts.mounts)
+        own = every if self.in_guest else self.mounts.not_on_host
         point = max(16, width - 2 - 10 - 10 - (20 if width >= 72 else 0))
         heading = f"  {'mount point':<{point}}{'type':<10}{'spread':<10}" + ("options" if width >= 72 else "")
-        self.border_subtitle = Content(f"● {len(own)} not on the host  ○ {len(self.mounts.mounts) - len(own)} shared")
+        whose = f"● {len(own)} not on the host  ○ {len(every) - len(own)} shared"
+        self.border_subtitle = Content(f"in the guest: {len(own)}, none of them the host's" if self.in_guest else whose)
         return [
             Content.styled(heading, "$foreground-muted"),
             *(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+import msgspec
 from textual.content import Content
 from textual.reactive import var
 
@@ -21,8 +22,9 @@ class Namespaces(Panel):
     TITLE = "Namespaces"
     HELP: ClassVar[str] = (
         "● is a namespace of its own, ○ is the host's. The number is the namespace's inode: two processes with the "
-        "same number share it. uid_map says which user outside a user inside really is. Protections that are off are "
-        "named: capabilities, no_new_privs, the seccomp filter, masked files of /proc, resource limits.\n\n"
+        "same number share it. A guest has a first one of each kind, from its own kernel. uid_map says which user "
+        "outside a user inside really is. Protections that are off are named: capabilities, no_new_privs, the seccomp "
+        "filter, masked files of /proc, resource limits.\n\n"
         "From /proc/PID/ns and /proc/PID/uid_map. By hand: `lsns -p PID`, `readlink /proc/PID/ns/pid`."
     )
 
@@ -41,33 +43,36 @@ class Namespaces(Panel):
     def rows(self, width: int) -> Sequence[Row]:
         """The kinds in two columns, then hostname, root and id map."""
         spaces = self.namespaces
+        self.border_subtitle = None
         if isinstance(spaces, Unavailable):
             return unavailable(spaces.reason, width)
         if not spaces.links:
             return [Content.styled("none is known: no process to ask", "$foreground-muted italic")]
         marks = self.marks("namespaces")
-        self.border_subtitle = Content("● own  ○ the host's")
+        self.border_subtitle = Content("in the guest: all its own kernel's" if self.in_guest else "● own  ○ the host's")
         half = (len(spaces.links) + 1) // 2
-        cells = [_kind(link, marks.get(link.kind, " "), width) for link in spaces.links]
+        links = [msgspec.structs.replace(link, own=True) for link in spaces.links] if self.in_guest else spaces.links
+        cells = [_kind(link, marks.get(link.kind, " "), width) for link in links]
         rows: list[Row] = [
             Content("  ").join([cells[place], *cells[place + half : place + half + 1]]) for place in range(half)
         ]
         hostname = spaces.hostname
         rows.append(_named("hostname", "not known" if hostname is None else hostname, marks.get("hostname", " ")))
         rows.append(_named("root", spaces.root, marks.get("root", " ")))
-        rows.append(_named("uid_map", id_map(spaces.uid_map), marks.get("uid_map", " ")))
+        whose = "the guest's" if self.in_guest else "the host's"
+        rows.append(_named("uid_map", id_map(spaces.uid_map, whose), marks.get("uid_map", " ")))
         if self.unprotected:
             name = Content.styled("  protections off: ", "$foreground-muted")
             rows += hang(name, safe("; ".join(self.unprotected), "$warning"), width)
         return rows
 
 
-def id_map(lines: tuple[IdMapLine, ...]) -> str:
+def id_map(lines: tuple[IdMapLine, ...], whose: str = "the host's") -> str:
     """uid_map in words."""
     if not lines:
         return "empty: no user is mapped"
     if lines == (IdMapLine(0, 0, 4_294_967_295),):
-        return "users are the host's own"
+        return f"users are {whose} own"
     return ", ".join(f"{line.inside} is {line.outside} outside (+{line.length})" for line in lines)
 
 

@@ -32,6 +32,7 @@ class Network(Panel):
 
     def rows(self, width: int) -> Sequence[Row]:
         """One row an interface."""
+        self.border_subtitle = Content("in the guest") if self.in_guest else None
         if isinstance(self.network, Unavailable):
             return unavailable(self.network.reason, width)
         if not self.network.links:

@@ -24,7 +24,7 @@ class Operations(Panel):
     HELP: ClassVar[str] = (
         "What contlab asked the kernel for, in order, and how long each took; the bar shows when. `host` is done by "
         "the supervisor outside, `in` by the child that becomes the container. Press c for the commands that do the "
-        "same by hand.\n\n"
+        "same by hand. A guest's are those that start its QEMU; what it does inside no host sees.\n\n"
         "Measured around each call, in microseconds. By hand: `strace -f -r`."
     )
 

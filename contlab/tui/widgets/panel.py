@@ -57,6 +57,8 @@ class Panel(ScrollView, can_focus=True, inherit_bindings=False):
 
     changes: var[tuple[Change, ...]] = var(())
     """What differs from the step's beginning, in every slice."""
+    in_guest: var[bool] = var(False)
+    """What is shown is the inside of a virtual machine: it has nothing of the host's."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -82,6 +84,10 @@ class Panel(ScrollView, can_focus=True, inherit_bindings=False):
 
     def watch_changes(self) -> None:
         """Marks have changed."""
+        self.redraw()
+
+    def watch_in_guest(self) -> None:
+        """A container's inside, or a guest's."""
         self.redraw()
 
     def _build(self) -> None:

@@ -24,7 +24,8 @@ class Processes(Panel):
 
     TITLE = "Processes"
     HELP: ClassVar[str] = (
-        "Every process in the container, numbered twice: as it counts itself (inside) and as the host does (outside).\n"
+        "Every process in the container, numbered twice: as it counts itself (inside) and as the host does (outside). "
+        "A guest's have one number: the host doesn't know them. Names in [ ] are its kernel's threads.\n"
         "State: R runs, S sleeps, D waits in the kernel, T stopped, Z a zombie. `+` is new since the step began.\n\n"
         "From `NSpid` in /proc/PID/status and /proc/PID/stat. By hand: `ps -e`, inside and outside; `lsns -t pid`."
     )
@@ -37,22 +38,20 @@ class Processes(Panel):
 
     def rows(self, width: int) -> Sequence[Row]:
         """A heading, then one row a process."""
+        self.border_subtitle = None
         if isinstance(self.processes, Unavailable):
             return unavailable(self.processes.reason, width)
         if not self.processes:
             return [Content.styled("no process: the container is not running", "$foreground-muted italic")]
-        marks = self.marks("processes")
-        self.border_subtitle = Content(tally(marks))
-        wide = width >= _WIDE
-        heading = (
-            f"{'inside':>8}{'outside':>9} S {'memory':>9} {'cpu %':>6}  command"
-            if wide
-            else (f"{'inside':>8}{'outside':>9} S  command")
-        )
-        own = any(process.inside != process.pid for process in self.processes)
-        rows: list[Row] = [Content.styled(heading, "$foreground-muted")]
+        marks, guest = self.marks("processes"), self.in_guest
+        where = f"in the guest: {len(self.processes)}" if guest else ""
+        self.border_subtitle = Content("  ".join(part for part in (tally(marks), where) if part))
+        numbers = f"{'PID':>8}" if guest else f"{'inside':>8}{'outside':>9}"
+        gauges = f" {'memory':>9} {'cpu %':>6}" if width >= _WIDE else ""
+        own = guest or any(process.inside != process.pid for process in self.processes)
+        rows: list[Row] = [Content.styled(f"{numbers} S{gauges}  command", "$foreground-muted")]
         rows += [
-            partial(_row, process, stem, marks.get(str(process.pid), " "), width, own)
+            partial(_row, process, stem, marks.get(str(process.pid), " "), width, own, not guest)
             for process, stem in tree(self.processes)
         ]
         return rows
@@ -74,7 +73,7 @@ def tree(processes: Sequence[PidView]) -> Iterator[tuple[PidView, str]]:
             pending.append((child, below + ("└ " if last else "├ "), below + ("  " if last else "│ ")))
 
 
-def _row(process: PidView, stem: str, mark: str, width: int, own: bool) -> Content:
+def _row(process: PidView, stem: str, mark: str, width: int, own: bool, outside: bool) -> Content:
     first = own and process.inside == 1
     name = safe(process.command or f"[{process.comm}]", "bold" if first else "")
     gauges = Content("")
@@ -84,7 +83,7 @@ def _row(process: PidView, stem: str, mark: str, width: int, own: bool) -> Conte
     row = Content.assemble(
         (mark, "$accent bold"),
         (f"{process.inside:>7}", "$success bold" if first else "$success"),
-        cell(str(process.pid), 9, "$foreground-muted", right=True),
+        cell(str(process.pid), 9, "$foreground-muted", right=True) if outside else "",
         (f" {process.state}", "$warning bold" if process.state in "DZ" else "$foreground-muted"),
         gauges,
         "  ",

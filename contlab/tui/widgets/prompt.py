@@ -49,7 +49,7 @@ class Prompt(Vertical):
 
     view: reactive[StepView] = reactive(NOTHING)
     progress: reactive[str] = reactive("")
-    """The kernel operation done last, while a step is being opened."""
+    """As ``PlayScreen.progress``."""
 
     choices = query_one("#choices", Choices)
 
@@ -101,7 +101,8 @@ def instructions(view: StepView, progress: str = "") -> tuple[str, Content, str]
             return "One moment", safe(f"Making this step's containers… {progress}", "$foreground-muted"), ""
         case Activity.RUNNING:
             limit = f" (it gets {view.next_run.timeout:.0f} s)" if view.next_run else ""
-            return "Running", _command(view), f"Ctrl-C stops it{limit}"
+            waiting = Content.assemble("\n", safe(progress, "$accent")) if progress else Content("")
+            return "Running", Content.assemble(_command(view), waiting), f"Ctrl-C stops it{limit}"
         case Activity.JUDGING:
             return "One moment", Content.styled("Reading what the kernel says now…", "$foreground-muted"), ""
         case Activity.STUCK:

@@ -16,8 +16,8 @@ class Selector(Widget):
     Selector { height: 1; padding: 0 1; background: $background; text-wrap: nowrap; }
     """
 
-    containers: reactive[tuple[tuple[str, bool], ...]] = reactive(())
-    """Names, and whether each one's first process lives."""
+    containers: reactive[tuple[tuple[str, str], ...]] = reactive(())
+    """As ``PlayScreen.containers``."""
     chosen: reactive[str] = reactive("")
     kernel: reactive[str] = reactive("")
 
@@ -25,15 +25,16 @@ class Selector(Widget):
         """``▸ tenant   neighbour (gone)        Linux 6.1.0``."""
         if not self.containers:
             return Content.styled("no container yet", "$foreground-muted italic")
-        left = Content("   ").join(self._label(name, alive) for name, alive in self.containers)
-        if len(self.containers) > 1:
-            left = Content.assemble(left, ("   t: next", "$foreground-muted"))
+        left = Content("   ").join(self._label(name, how) for name, how in self.containers)
+        hint = Content.styled("   t: next", "$foreground-muted")
+        if len(self.containers) > 1 and left.cell_length + hint.cell_length <= self.size.width:
+            left = Content.assemble(left, hint)
         right = safe(f"Linux {self.kernel}" if self.kernel else "", "$foreground-muted")
         gap = self.size.width - left.cell_length - right.cell_length
         return Content.assemble(left, " " * gap, right) if gap >= 2 else left
 
-    def _label(self, name: str, alive: bool) -> Content:
-        gone = Content.styled(" (gone)", "$error") if not alive else Content("")
+    def _label(self, name: str, how: str) -> Content:
+        gone = Content.styled(f" ({how})", "$accent" if how == "booting" else "$error") if how else Content("")
         if name == self.chosen:
             return Content.assemble(("▸ ", "bold $primary"), safe(name, "bold $primary"), gone)
         return Content.assemble("  ", safe(name, "$foreground-muted"), gone)
