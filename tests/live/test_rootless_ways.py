@@ -139,7 +139,7 @@ mkdir {managed}/contlab-test.scope && echo $$ >{managed}/contlab-test.scope/cgro
 echo +cpu +memory +pids >{managed}/cgroup.subtree_control
 exec "$@"
 """
-"""``systemd-run --user --scope -p Delegate=yes``: it moves itself into a new cgroup, which the user's manager passes all
+"""``systemd-run --user --scope -p Delegate=yes``: it moves itself into a new cgroup, which the user's manager passes
 its controllers on to, and becomes the command."""
 
 
