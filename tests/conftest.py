@@ -61,7 +61,8 @@ def _nothing_is_left(_own_directories: None) -> Iterator[None]:
     late = [child for child in here.children(recursive=True) if child not in before]
     _, running = psutil.wait_procs(late, timeout=5)
     left = [f"process {child.pid} ({child.name()})" for child in running if child.is_running()]
-    left += sweep(root).removed
+    swept = sweep(root)
+    left += [*swept.removed, *(f"{error.message} ({error.hint})" for error in swept.stuck)]
     assert not left, f"the tests left behind: {', '.join(left)}"
 
 

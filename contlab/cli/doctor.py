@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from contlab.errors import ExitCode
+
 if TYPE_CHECKING:
     from contlab.doctor import Readiness
 
@@ -18,15 +20,15 @@ MARKS = {"ok": "✓", "reduced": "~", "missing": "✗", "full": "✓", "recorded
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One object: findings, lessons.")
 @click.option("--clean", is_flag=True, help="Remove what runs that died have left: processes, cgroups, mounts, links.")
-def doctor(as_json: bool, clean: bool) -> None:
+def doctor(as_json: bool, clean: bool) -> int:
     """Say what this host allows, for each capability and each lesson; why; and the command that mends it.
 
     In --json: findings, each with word, status (ok, reduced, missing), reason and fix; lessons, each with lesson, level
-    (full, reduced, recorded) and lacking, its findings that are not ok. With --clean: removed and alive.
+    (full, reduced, recorded) and lacking, its findings that are not ok. With --clean: removed, alive, and stuck, each
+    with what can't be removed and fix; the exit code is 69 then.
     """
     if clean:
-        _clean(as_json)
-        return
+        return _clean(as_json)
     from contlab.doctor import examine
 
     findings = examine()
@@ -36,29 +38,36 @@ def doctor(as_json: bool, clean: bool) -> None:
 
         listed = [{"lesson": name, "level": r.level, "lacking": r.lacking} for name, r in lessons.items()]
         click.echo(msgspec.json.encode({"findings": findings, "lessons": listed}))
-        return
+        return ExitCode.OK
     click.echo("\n".join(_table((f.word, f.status, f.reason, f.fix) for f in findings)))
     if lessons:
         click.echo("\nlessons")
         click.echo("\n".join(_table((name, r.level, r.why, "") for name, r in lessons.items())))
+    return ExitCode.OK
 
 
-def _clean(as_json: bool) -> None:
+def _clean(as_json: bool) -> int:
     from contlab import paths
+    from contlab.cli.failure import tell
     from contlab.runtime.sweep import sweep
 
     swept = sweep(str(paths.runtime_root()))
+    status = ExitCode.UNAVAILABLE if swept.stuck else ExitCode.OK
     if as_json:
         import msgspec
 
-        click.echo(msgspec.json.encode({"removed": swept.removed, "alive": swept.alive}))
-        return
+        stuck = [{"what": error.message, "fix": error.hint} for error in swept.stuck]
+        click.echo(msgspec.json.encode({"removed": swept.removed, "alive": swept.alive, "stuck": stuck}))
+        return status
     for name in swept.removed:
         click.echo(f"removed {name}")
     for name in swept.alive:
         click.echo(f"run {name} is going on and was left alone", err=True)
-    if not swept.removed:
+    for error in swept.stuck:
+        tell(error.message, error.hint)
+    if not swept.removed and not swept.stuck:
         click.echo("nothing was left to remove", err=True)
+    return status
 
 
 def _lessons() -> Iterator[tuple[str, Readiness]]:

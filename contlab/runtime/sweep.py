@@ -39,8 +39,8 @@ class Swept:
     """Processes, cgroups, mounts and directories of dead runs, in words."""
     alive: tuple[str, ...] = ()
     """Runs that are going on, and were left alone."""
-    stuck: tuple[str, ...] = ()
-    """What could not be removed, and why."""
+    stuck: tuple[ContlabError, ...] = ()
+    """What could not be removed: why, and what to do."""
 
 
 def hold(root: str, run: str) -> int:
@@ -69,7 +69,7 @@ def sweep(root: str) -> Swept:
     """Remove everything of dead runs: first the processes and cgroups, then mounts, then directories."""
     removed: list[str] = []
     alive: list[str] = []
-    stuck: list[str] = []
+    stuck: list[ContlabError] = []
     with _sweeping:
         for run in _runs(root):
             fd = _claim(root, run)
@@ -79,8 +79,12 @@ def sweep(root: str) -> Swept:
             try:
                 _remove(os.path.join(root, f"contlab-{run}"), run, removed)
                 os.unlink(_lock(root, run))
-            except (ContlabError, OSError) as error:
-                stuck.append(str(error))
+            except ContlabError as error:
+                stuck.append(error)
+            except OSError as error:
+                what = error.filename or f"{root}/contlab-{run}"
+                by_hand = f"rm -r --one-file-system {root}/contlab-{run}, and then contlab doctor --clean again"
+                stuck.append(RuntimeFailure(f"{what} can't be removed: {error.strerror}", by_hand))
             finally:
                 os.close(fd)
     return Swept(tuple(removed), tuple(alive), tuple(stuck))

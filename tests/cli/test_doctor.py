@@ -5,8 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
+from pathlib import Path
 
+import pytest
+
+from contlab import paths
+from contlab.cli.doctor import doctor as command
+from contlab.cli.failure import status_of
 from contlab.doctor import WORDS
+from contlab.errors import ExitCode
 
 
 def doctor(*arguments: str) -> str:
@@ -46,5 +54,28 @@ def test_without_a_terminal_there_is_no_escape_sequence_and_no_folded_line() -> 
 def test_json_of_clean_lists_what_was_removed_and_who_is_alive() -> None:
     answer = json.loads(doctor("--clean", "--json"))
 
-    assert {"removed", "alive"} == answer.keys()
+    assert {"removed", "alive", "stuck"} == answer.keys()
     assert all(isinstance(name, str) for names in answer.values() for name in names)
+
+
+def test_what_can_t_be_removed_is_told_with_the_command_and_the_exit_code_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CONTLAB_RUNTIME_DIR", str(tmp_path))
+    runs = paths.runtime_root()
+    (runs / "contlab-0123abcd").mkdir(parents=True)
+    (runs / "contlab-0123abcd.lock").touch()
+
+    def full(path: str) -> None:
+        raise OSError(5, "I/O error", path)
+
+    monkeypatch.setattr("shutil.rmtree", full)
+    for arguments in (["--clean"], ["--clean", "--json"]):
+        code = status_of(partial(command.main, arguments, standalone_mode=False))
+        assert ExitCode.UNAVAILABLE == code
+    out, err = capsys.readouterr()
+
+    fix = f"rm -r --one-file-system {runs}/contlab-0123abcd, and then contlab doctor --clean again"
+    what = f"{runs}/contlab-0123abcd can't be removed: I/O error"
+    assert f"contlab: {what}\n  {fix}\n" == err
+    assert {"removed": [], "alive": [], "stuck": [{"what": what, "fix": fix}]} == json.loads(out)

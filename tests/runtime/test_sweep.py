@@ -80,8 +80,9 @@ def test_the_lock_file_goes_last_so_that_an_interrupted_sweep_can_be_done_again(
 
     with monkeypatch.context() as patch:
         patch.setattr("shutil.rmtree", full)
-        stuck = sweep.sweep(str(tmp_path)).stuck
-    assert (f"[Errno 5] I/O error: '{directory}'",) == stuck
+        (stuck,) = sweep.sweep(str(tmp_path)).stuck
+    assert f"{directory} can't be removed: I/O error" == stuck.message
+    assert f"rm -r --one-file-system {directory}, and then contlab doctor --clean again" == stuck.hint
     assert (f"directory {directory}",) == sweep.sweep(str(tmp_path)).removed
 
 
