@@ -24,6 +24,15 @@ HELD = 0.3
 RUNNING = b"running"
 
 
+class SilentError(UnavailableError):
+    """A guest that did not answer in time."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"the guest did not answer for {ANSWER:.0f} s", "It may be out of memory or stopped: end it and boot again."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Ran:
     """How a command in the guest ended."""
@@ -115,10 +124,7 @@ class Agent:
             async with asyncio.timeout(None if patient else ANSWER), self._turn:
                 reply = await self._answer(verb, *arguments)
         except TimeoutError as error:
-            raise UnavailableError(
-                f"the guest did not answer for {ANSWER:.0f} s",
-                "It may be out of memory or stopped: end it and boot again.",
-            ) from error
+            raise SilentError from error
         except ConnectionError as error:
             raise _gone() from error
         if reply.status != 0:
