@@ -10,13 +10,14 @@ import click
 from contlab.cli import elevation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
     from datetime import date
 
     from contlab.course.lesson import Lesson
     from contlab.course.library import Track
     from contlab.course.progress import Progress
     from contlab.lab import Lab
+    from contlab.lab.compare import Comparison, Measuring
     from contlab.review.session import Caps
     from contlab.tui.reviewing import Reviewing
 
@@ -58,15 +59,20 @@ def teach(
     from contlab.course.progress import Progress
     from contlab.tui.app import ContlabApp
     from contlab.tui.course import Course
-    from contlab.vm.model import ModelParameters, rows
+    from contlab.vm.model import ModelParameters, host_memory, rows
 
     async def open_lab(of: Lesson) -> Lab:
         from contlab.lab import open_lab
 
         return await open_lab(of, record=record, sudo=sudo)
 
-    course = Course(library.tracks, _open, open_lab, Progress(), rows(ModelParameters(), _host_memory()))
-    app = ContlabApp(course, first, review, review_first=review_first)
+    def comparing() -> AsyncGenerator[Measuring | Comparison, None]:
+        from contlab.lab.compare_run import compare
+
+        return compare()
+
+    course = Course(library.tracks, _open, open_lab, Progress(), rows(ModelParameters(), host_memory()))
+    app = ContlabApp(course, first, review, review_first=review_first, comparing=comparing)
     app.run()
     return app.return_code or 0
 
@@ -98,10 +104,3 @@ def _unfinished(tracks: tuple[Track, ...], progress: Progress) -> Lesson | None:
             if not entry.mistakes and len(progress.done(lesson := _open(entry.path))) < len(lesson.steps):
                 return lesson
     return None
-
-
-def _host_memory() -> int:
-    """Bytes of RAM."""
-    import os
-
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -87,13 +87,15 @@ def _show(file: Path, header: TraceHeader, speed: float) -> int | None:
     from contlab.lab import Lab, ReplayLab
     from contlab.tui.app import ContlabApp
     from contlab.tui.course import Course
+    from contlab.vm.model import ModelParameters, host_memory, rows
 
     async def open_lab(lesson: Lesson) -> Lab:
         return ReplayLab(file, lesson, speed)
 
     with tempfile.TemporaryDirectory(prefix="contlab-") as elsewhere:  # who watches has done nothing yet
         progress = Progress(Path(elsewhere, "progress.json"))
-        course = Course(library.tracks, lambda path: library.open_lesson(str(path)), open_lab, progress)
+        model = rows(ModelParameters(), host_memory())
+        course = Course(library.tracks, lambda path: library.open_lesson(str(path)), open_lab, progress, model)
         app = ContlabApp(course, library.open_lesson(header.subject))
         app.run()
     return app.return_code

@@ -32,7 +32,7 @@ THERE = "measured there"
 FIRST = 3
 """Processes of a guest that are named."""
 
-_EMULATED = "TCG: its processor is emulated. Its times are not what virtualisation costs."
+_EMULATED = "TCG: its processor is emulated; its times aren't what virtualisation costs."
 _KVM = "KVM: the processor itself runs it."
 
 _SAID = {"boot": "start", "kernel": "kernel", "memory.idle": "memory taken", "memory.usable": "memory inside",

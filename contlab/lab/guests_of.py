@@ -189,7 +189,8 @@ class LessonGuests:
             machine = guest.outside(error.message)
             panicked = error.ending.reason is Reason.PANIC
             machine = msgspec.structs.replace(machine, ended=error.message, panicked=panicked)
-            snapshot = msgspec.structs.replace(_absent(guest.name, Unavailable(error.message)), guest=machine)
+            known = {"kernel": guest.machine.release, "guest": machine}
+            snapshot = msgspec.structs.replace(_absent(guest.name, Unavailable(error.message)), **known)
         except UnavailableError as error:
             snapshot = _silent(guest, error.message)
         self.snapshots[guest.name] = snapshot

@@ -8,6 +8,7 @@ import signal
 import sys
 import termios
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
@@ -20,6 +21,7 @@ from contlab.course.lesson import Lesson
 from contlab.errors import ContlabError
 from contlab.tui.course import Course
 from contlab.tui.reviewing import Reviewing
+from contlab.tui.screens.compare import CompareScreen, Comparing
 from contlab.tui.screens.error import ErrorScreen
 from contlab.tui.screens.help import HelpScreen
 from contlab.tui.screens.home import HomeScreen, LessonPicked
@@ -27,6 +29,9 @@ from contlab.tui.screens.learn import LearnScreen
 from contlab.tui.screens.review import ReviewScreen
 from contlab.tui.text import visible_lines
 from contlab.tui.theme import DARK, THEMES
+
+_PLACES = ("review", "compare")
+"""Actions that lead from the list to another screen."""
 
 
 class ContlabApp(App[None]):
@@ -37,6 +42,7 @@ class ContlabApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "Help", key_display="?", tooltip="Keys, and what the panels show"),
         Binding("v", "review", "Review", tooltip="Review the notes and cards that are due"),
+        Binding("c", "compare", "Compare", tooltip="A container and a virtual machine side by side, measured here"),
         Binding("q", "quit", "Quit", tooltip="End the lab, clean up and leave"),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
         Binding("ctrl+c", "quit", "Quit", show=False),
@@ -49,11 +55,15 @@ class ContlabApp(App[None]):
         review: Callable[[], Reviewing] | None = None,
         *,
         review_first: bool = False,
+        comparing: Comparing | None = None,
     ) -> None:
-        """``first``: the lesson to begin with; without one, the list is shown. ``review``: makes what is reviewed."""
+        """``first``: the lesson to begin with; without one, the list is shown. ``review``: makes what is reviewed.
+        ``comparing``: measures what the Compare screen shows.
+        """
         super().__init__()
         self.course, self._first = course, first
         self._review, self._review_first = review, review_first
+        self._comparing = comparing
         self._leaving = False
 
     def on_mount(self) -> None:
@@ -77,9 +87,10 @@ class ContlabApp(App[None]):
         self.push_screen(LearnScreen(message.lesson, self.course))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The review opens from the list."""
-        if action == "review":
-            return self._review is not None and isinstance(self.screen, HomeScreen)
+        """The review and the comparison open from the list: beside a lesson's lab, nothing could be measured."""
+        if action in _PLACES:
+            there = self._review if action == "review" else self._comparing
+            return there is not None and isinstance(self.screen, HomeScreen)
         return super().check_action(action, parameters)
 
     @work(group="play", exit_on_error=False)
@@ -91,6 +102,11 @@ class ContlabApp(App[None]):
             self.push_screen(ReviewScreen(await asyncio.to_thread(self._review), self.course))
         except ContlabError as error:
             self.push_screen(ErrorScreen(error.message, error.hint))
+
+    def action_compare(self) -> None:
+        """Open the comparison; it begins to measure at once."""
+        if self._comparing is not None:
+            self.push_screen(CompareScreen(self._comparing))
 
     def action_help(self) -> None:
         """Keys and panels."""
@@ -116,7 +132,7 @@ class ContlabApp(App[None]):
     async def _leave(self) -> None:
         try:
             for screen in self.screen_stack:
-                if isinstance(screen, LearnScreen | ReviewScreen):
+                if isinstance(screen, LearnScreen | ReviewScreen | CompareScreen):
                     await screen.leave()
         except ContlabError as error:
             self.exit(return_code=int(error.exit_code), message=Text(visible_lines(str(error))))
@@ -124,9 +140,10 @@ class ContlabApp(App[None]):
             self.exit()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Textual's own, and every key of the screen that is valid now."""
+        """Textual's own, and every key of the screen, or to another one, that is valid now."""
         yield from super().get_system_commands(screen)
         for active in screen.active_bindings.values():
             binding = active.binding
-            if active.enabled and binding.tooltip and active.node is screen:
-                yield SystemCommand(binding.description, binding.tooltip, lambda a=binding.action: screen.run_action(a))
+            if active.enabled and binding.tooltip and (active.node is screen or binding.action in _PLACES):
+                run = partial(self.run_action, binding.action, active.node)
+                yield SystemCommand(binding.description, binding.tooltip, run)

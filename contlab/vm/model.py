@@ -5,6 +5,8 @@ Never measured, and never to be drawn on one bar with what was: each row's ``sta
 
 from __future__ import annotations
 
+import os
+
 import msgspec
 
 from contlab.vm import figures as f
@@ -54,6 +56,11 @@ class ModelParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     def disk(self) -> DiskImage:
         """What it boots from."""
         return self.image or self.profile.image
+
+
+def host_memory() -> int:
+    """This host's RAM in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def rows(parameters: ModelParameters, host_memory_bytes: int) -> tuple[Row, ...]:

@@ -16,6 +16,7 @@ from contlab.course.progress import Progress
 from contlab.tui.app import ContlabApp
 from contlab.tui.course import Course
 from contlab.tui.player import Player
+from contlab.tui.screens.compare import Comparing
 from contlab.tui.screens.learn import LearnScreen
 from contlab.vm.row import Row
 from tests.tui.fake_lab import FakeLab, lesson
@@ -84,7 +85,9 @@ def drawn(app: App[None]) -> str:
     return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
 
 
-def app_with(lab: FakeLab, progress: Progress, *lessons: Lesson, first: bool = True) -> ContlabApp:
+def app_with(
+    lab: FakeLab, progress: Progress, *lessons: Lesson, first: bool = True, comparing: Comparing | None = None
+) -> ContlabApp:
     """An app that plays ``lessons`` (by default the fake one) in ``lab``."""
     shelf = {each.path: each for each in lessons or (lesson(),)}
 
@@ -96,7 +99,7 @@ def app_with(lab: FakeLab, progress: Progress, *lessons: Lesson, first: bool = T
         return lab
 
     course = Course(tracks, shelf.__getitem__, open_lab, progress, ROWS)
-    return ContlabApp(course, next(iter(shelf.values())) if first else None)
+    return ContlabApp(course, next(iter(shelf.values())) if first else None, comparing=comparing)
 
 
 @pytest.fixture

@@ -1,16 +1,31 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
+from functools import partial
 from pathlib import Path
 
 from contlab.course.library import Entry, Track
 from contlab.course.progress import Progress
 from contlab.errors import LessonError
+from contlab.lab.compare import Comparison, Measuring
 from contlab.tui.app import ContlabApp
 from contlab.tui.course import Course
+from contlab.tui.screens.compare import CompareScreen
 from contlab.tui.screens.error import ErrorScreen
+from contlab.tui.screens.home import HomeScreen
 from contlab.tui.screens.learn import LearnScreen
 from tests.tui.conftest import app_with, drawn, settle
 from tests.tui.fake_lab import FakeLab, lesson
+
+
+async def endless(ended: list[bool]) -> AsyncGenerator[Measuring | Comparison, None]:
+    """A comparison that measures until it is stopped."""
+    try:
+        yield Measuring(1, 2, "boot 1 of 5")
+        await asyncio.Event().wait()
+    finally:
+        ended.append(True)
 
 
 async def test_lessons_are_listed_with_how_far_one_has_come(progress: Progress) -> None:
@@ -77,3 +92,48 @@ async def test_a_damaged_progress_file_is_told_not_lost(tmp_path: Path) -> None:
     async with app.run_test(size=(120, 30)) as pilot:
         await settle(pilot)
         assert "It is kept as" in " ".join(drawn(app).split())
+
+
+async def test_the_comparison_opens_from_the_list_by_key_and_palette_and_one_comes_back_to_the_list(
+    progress: Progress,
+) -> None:
+    ended: list[bool] = []
+    app = app_with(FakeLab(), progress, first=False, comparing=partial(endless, ended))
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settle(pilot)
+        assert "c Compare" in drawn(app)
+        before = drawn(app)
+        assert "Compare" in [command.title for command in app.get_system_commands(app.screen)]
+        await pilot.press("c")
+        await settle(pilot)
+        assert isinstance(app.screen, CompareScreen)
+        assert "boot 1 of 5" in drawn(app)
+        assert "Compare" not in [command.title for command in app.get_system_commands(app.screen)]
+        await pilot.press("q")
+        await settle(pilot)
+        assert before == drawn(app)
+        await pilot.press("c", "ctrl+c")
+        await settle(pilot)
+        assert isinstance(app.screen, HomeScreen)
+    assert [True, True] == ended
+
+
+async def test_leaving_contlab_ends_what_is_being_measured(progress: Progress) -> None:
+    ended: list[bool] = []
+    app = app_with(FakeLab(), progress, first=False, comparing=partial(endless, ended))
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settle(pilot)
+        await pilot.press("c")
+        await settle(pilot)
+        await app.action_quit()  # as SIGTERM does
+        await settle(pilot)
+        assert [True] == ended
+
+
+async def test_where_nothing_can_be_compared_no_key_says_it_can(progress: Progress) -> None:
+    app = app_with(FakeLab(), progress, first=False)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settle(pilot)
+        assert "Compare" not in drawn(app)
+        await pilot.press("c")
+        assert isinstance(app.screen, HomeScreen)

@@ -165,8 +165,8 @@ async def test_a_measured_guest_is_drawn_with_a_stamp_on_each_line() -> None:
     async with shown(Machine(), (36, 34), column=seen) as app:
         assert rows(app) == [
             "● box up",
-            "TCG: its processor is emulated.",
-            "Its times are not what",
+            "TCG: its processor is emulated;",
+            "its times aren't what",
             "virtualisation costs.",
             "PID  command      in the guest",
             "1  init",
@@ -197,6 +197,7 @@ async def test_where_there_is_room_both_figures_stand_on_one_line() -> None:
     seen = column({"tenant": snapshot(), "box": up()}, (), guest="box", container="tenant", ready_us=5_000.0)
     async with shown(Machine(), (80, 24), column=seen) as app:
         assert "VM  1.9 s                             container 5.0 ms" in rows(app)
+        assert any(line.startswith("PID  1 init  2 [kthreadd] +45 more  91 agent  ") for line in rows(app))
 
 
 async def test_a_guest_that_cannot_be_had_leaves_a_model_that_is_called_one() -> None:

@@ -105,6 +105,10 @@ class CompareScreen(Screen[None]):
             with contextlib.suppress(Exception):
                 await self._worker.wait()
 
+    async def leave(self) -> None:
+        """The app ends: nothing of what is measured stays."""
+        await self.action_stop()
+
     async def action_leave(self) -> None:
         """Stop, and go."""
         await self.action_stop()

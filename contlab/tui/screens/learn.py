@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual import events, on
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.reactive import reactive
 from textual.widgets import Footer
@@ -58,6 +59,8 @@ class LearnScreen(PlayScreen):
     ]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (TALL, "-tall")]
 
+    BINDINGS = [Binding("v", "machine", "VM", tooltip="Go to the virtual machine's column, and back")]
+
     kernel: reactive[str] = reactive("")
     processes: reactive[tuple[PidView, ...] | Unavailable] = reactive(())
     mounts: reactive[MountTree | Unavailable] = reactive(MountTree())
@@ -79,6 +82,8 @@ class LearnScreen(PlayScreen):
 
     _beside = ""
     """The container that the virtual machine is compared with."""
+    _left = ""
+    """The page that was left for the virtual machine's."""
 
     def compose(self) -> ComposeResult:
         """The wiring diagram."""
@@ -139,6 +144,7 @@ class LearnScreen(PlayScreen):
             self._show_output()
         if old.activity is not view.activity:
             self.progress = ""
+            self._compare()
         if view.number != old.number or not self.chosen:
             self.chosen = self._main_container() or self.chosen
         output = self.query_one("#output")
@@ -225,7 +231,7 @@ class LearnScreen(PlayScreen):
             recorded=self.view.recorded,
         )
         if self.view.activity is Activity.RUNNING:
-            waits = self.column.guest in worked and self.column.state is State.BOOTING
+            waits = guest in worked and self.column.state is State.BOOTING
             self.progress = f"{guest}: {self.column.words}" if waits else ""
 
     def _main_container(self) -> str:
@@ -234,6 +240,16 @@ class LearnScreen(PlayScreen):
         opened: tuple[Container, ...] = step.of(Container)
         runs: tuple[Run, ...] = step.of(Run)
         return runs[0].container if runs else opened[0].name if opened else ""
+
+    def action_machine(self) -> None:
+        """To the virtual machine, and back to where one was."""
+        machine = self.query_one(Machine)
+        if "vm" in self.choice:
+            self.page, self._left = (self._left or "lesson", "") if self.page == "vm" else ("vm", self.page)
+        elif machine.has_focus:
+            self.set_focus(None)
+        else:
+            machine.focus()
 
     def action_zoom(self) -> None:
         """Give the focused panel the whole screen, or take it back."""

@@ -79,8 +79,15 @@ def _head(shown: Column, width: int) -> Iterator[Content]:
 
 
 def _first(shown: Column, width: int) -> Iterator[Content]:
-    """PID and name of its first processes."""
+    """PID and name of its first processes; on one line where there is room."""
     if not shown.first:
+        return
+    line = Content.assemble(("PID", "$foreground-muted"))
+    for pid, name in shown.first:
+        line = Content.assemble(line, (f"  {pid} ", "$success"), safe(name))
+    if width >= _WIDE and line.cell_length + 14 <= width:
+        yield _ends(line, "in the guest", width)
+        yield Content("")
         return
     yield _ends(Content.styled("  PID  command", "$foreground-muted"), "in the guest", width)
     for pid, name in shown.first:
