@@ -80,6 +80,8 @@ class Terminal:
         """Read until the pattern is there; what stood before it is taken off the screen with it."""
         end = time.monotonic() + DEADLINE
         while (found := re.search(pattern, self.screen)) is None:
+            gone = self.process.poll() is not None and not select.select([self.master], [], [], 0)[0]
+            assert not gone, f"it has ended, and {pattern!r} is not in {self.screen!r}"
             assert time.monotonic() < end, f"{pattern!r} is not in {self.screen!r}"
             self._read(0.1)
         self.screen = self.screen[found.end() :]
