@@ -46,6 +46,7 @@ class Process:
         self.started = False
         self.successor_awaited = False
         """It will fork into a PID namespace (CLONE_PARENT), and that other child of ours goes on in its place."""
+        self._held: list[tuple[int, bool]] = []
         self._last_index = -1
         self._partial = b""
 
@@ -117,6 +118,16 @@ class Process:
         # No race: it is our child, and as long as a successor is awaited no unknown child is reaped.
         self.pid, self.pidfd = pid, os.pidfd_open(pid)
         self.successor_awaited = False
+        for number, group in self._held:
+            self.kill(number, group)
+        self._held.clear()
+
+    def pass_on(self, number: int, group: bool = False) -> None:
+        """As ``kill``, for whoever will be the command: one that forks just now would die, and its successor go on."""
+        if self.successor_awaited:
+            self._held.append((number, group))
+        else:
+            self.kill(number, group)
 
     def dead(self) -> bool:
         """It ended and waits to be reaped."""
@@ -164,7 +175,7 @@ class Process:
     def kill(self, number: int = signal.SIGKILL, group: bool = False) -> None:
         """Send a signal, or send it to the process group that it leads; nothing happens when it is dead."""
         try:
-            if group:
+            if group and os.getpgid(self.pid) == self.pid:  # a newborn does not lead its group yet
                 os.killpg(self.pid, number)
             else:
                 pidfd_send_signal(self.pidfd, number)

@@ -173,7 +173,7 @@ class Supervisor:
     def _signal(self, request: protocol.Signal) -> None:
         for process in self.children.of(request.container):
             if process.exec_id == request.exec_id:
-                process.kill(request.number, request.group)
+                process.pass_on(request.number, request.group)
 
     def _ask_hostname(self, name: str) -> None:
         first = self._first(name)

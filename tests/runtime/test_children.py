@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 
 import pytest
 
@@ -96,7 +98,23 @@ def test_no_unknown_child_is_reaped_while_a_successor_is_awaited_for_it_may_be_t
     child.process.successor_awaited = False
     children.reap_strays()
     assert 1 == len(asked)
-    os.close(loop.fd)
+    loop._selector.close()
+
+
+def test_a_signal_waits_for_the_successor_that_is_awaited() -> None:
+    process = Process("box", OPERATIONS, 0.0, 1)
+    process.successor_awaited = True
+    with subprocess.Popen(["sleep", "1000"]) as predecessor, subprocess.Popen(["sleep", "1000"]) as successor:
+        process.pid, process.pidfd = predecessor.pid, os.pidfd_open(predecessor.pid)
+
+        process.pass_on(signal.SIGKILL)
+        assert predecessor.poll() is None
+        process.go_on_as(successor.pid)
+
+        assert -signal.SIGKILL == successor.wait(10)
+        assert predecessor.poll() is None
+        predecessor.kill()
+    os.close(process.pidfd)
 
 
 def test_the_loop_calls_no_handler_that_an_earlier_one_of_its_round_made_meaningless() -> None:
@@ -120,5 +138,6 @@ def test_the_loop_calls_no_handler_that_an_earlier_one_of_its_round_made_meaning
     loop.run()
 
     assert 1 == len(called)
-    for fd in (*first, *second, loop.fd):
+    for fd in (*first, *second):
         os.close(fd)
+    loop._selector.close()  # not by its number, which it would close again once it is collected
