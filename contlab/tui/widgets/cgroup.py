@@ -67,7 +67,7 @@ class Cgroup(Panel):
             self.border_subtitle = Content("in the guest")
             return [
                 *_machine(self.guest, self.history, width),
-                *_cpu(sample.cpu, width, self.marks("cgroup")),
+                *_processor(sample.cpu, width),
                 *_outside(self.guest, width),
             ]
         self.border_subtitle = Content(f"cgroup {sample.version}")
@@ -134,6 +134,17 @@ def _machine(guest: GuestSample, history: tuple[float, ...], width: int) -> Iter
     yield _named("memory", width, said, _count("OOM kills", guest.oom_kills))
     yield bar([(float(used), "█", style)], limit, width)
     yield Content.styled(sparkline(history, limit, width), "$secondary")
+
+
+def _processor(cpu: CpuSample | Unavailable, width: int) -> Iterator[Content]:
+    """A guest's processor time: nobody inside gives it a quota."""
+    if isinstance(cpu, Unavailable):
+        yield _missing("cpu", cpu)
+        return
+    percent = cpu.percent or 0.0
+    busy = "–" if cpu.percent is None else f"{percent:.0f} %"
+    yield _named("cpu", width, Content.assemble((busy, "$success bold"), " of a processor"), Content(""))
+    yield bar([(percent, "█", "$success")], 100.0, width, limited=False)
 
 
 def _outside(guest: GuestSample, width: int) -> Iterator[Content]:

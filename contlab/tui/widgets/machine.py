@@ -99,13 +99,14 @@ def _measured(line: Line, width: int) -> Iterator[Content]:
     """Label and stamp, and below them both figures; side by side where there is room."""
     yield _ends(safe(line.label, "bold"), line.tag, width)
     container = None if line.container is None else safe(line.container, "$success")
-    if width >= _WIDE and container is not None:
-        half = width // 2
-        left = Content.assemble(cell("VM", _NAMES - 6, "$foreground-muted"), safe(line.vm, "$secondary"))
+    half = width // 2
+    left = Content.assemble(cell("VM", _NAMES - 6, "$foreground-muted"), safe(line.vm, "$secondary"))
+    right = Content("")
+    if container is not None:
         right = Content.assemble(cell("container", _NAMES, "$foreground-muted"), container)
-        if left.cell_length < half and right.cell_length <= width - half:
-            yield Content.assemble(cell(left, half), right)
-            return
+    if width >= _WIDE and left.cell_length < half and right.cell_length <= width - half:
+        yield Content.assemble(cell(left, half), right)
+        return
     yield from _figure("VM", safe(line.vm, "$secondary"), width)
     if container is not None:
         yield from _figure("container", container, width)
