@@ -24,6 +24,7 @@ KINDS: dict[str, dict[str, object]] = {
     "default": {},
     "bare": {"namespaces": frozenset(), "root": RootMethod.HOST},
     "without user namespace": {"namespaces": ALL_NAMESPACES - {Namespace.USER}},
+    "on a network": {"network": "lan"},
 }
 
 
@@ -67,12 +68,18 @@ async def test_three_descriptors_are_all_that_commands_have_beside_others_that_r
         assert given == open_files(execution.started.result().pid)
 
 
-async def test_on_a_terminal_the_three_are_the_terminal(runtime: Runtime) -> None:
-    with Terminal() as terminal, Output() as output:
-        await waiting(runtime, output, "other")
-        container = await runtime.spawn("box", ContainerSpec(command=("sleep", "1000")), terminal)
+@pytest.mark.parametrize("kind", ["default", "without user namespace", "on a network"])
+async def test_on_a_terminal_the_three_are_the_terminal(runtime: Runtime, kind: str) -> None:
+    with Terminal() as terminal, Terminal() as second, Output() as output:
+        await waiting(runtime, output, "other", **KINDS[kind])
+        spec = ContainerSpec(command=("sleep", "1000"), **KINDS[kind])  # type: ignore[arg-type]
+        container = await runtime.spawn("box", spec, terminal)
+        execution = await container.exec(("sleep", "1000"), second)
 
         assert dict.fromkeys(range(3), "/dev/pts/0") == open_files(container.pid)
+        assert dict.fromkeys(range(3), "/dev/pts/1") == open_files(execution.started.result().pid)
+        variables = ENVIRONMENT | container.spec.environment
+        assert variables == environment(container.pid) == environment(execution.started.result().pid)
 
 
 async def test_each_environment_is_its_own_and_ours_in_none(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
