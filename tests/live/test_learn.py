@@ -34,10 +34,15 @@ class Terminal:
         os.close(theirs)
         self.seen = ""
 
+    @property
+    def text(self) -> str:
+        """What was drawn since the last key, without its styles."""
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.seen)
+
     def wait_for(self, words: str) -> None:
         """Until the words have been drawn, whatever styles are between them."""
         end = time.monotonic() + DEADLINE
-        while words not in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.seen):
+        while words not in self.text:
             ready, _, _ = select.select([self.fd], [], [], max(0.0, end - time.monotonic()))
             assert ready, f"{words!r} never came; the end of what did: {self.seen[-600:]!r}"
             self.seen += os.read(self.fd, 65536).decode(errors="replace")
@@ -51,6 +56,13 @@ class Terminal:
         """The terminal's window is closed."""
         os.close(self.fd)
         self.fd = -1
+
+    def close(self) -> None:
+        """End it, however it is."""
+        self.process.kill()
+        self.process.wait()
+        if self.fd != -1:
+            self.hang_up()
 
     def end(self) -> int:
         """The exit code, everything it still wrote having been read."""
@@ -68,10 +80,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Termin
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     opened = Terminal("learn", "why-containers/three-walls")
     yield opened
-    opened.process.kill()
-    opened.process.wait()
-    if opened.fd != -1:
-        os.close(opened.fd)
+    opened.close()
 
 
 @pytest.mark.needs("root", "overlay", "pivot_root", "cgroup-memory", "cgroup-pids")
