@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from contlab.vm.figures import DiskImage, GuestOs, Hypervisor
+
 if TYPE_CHECKING:
     from contlab.lab.compare import Cell, Comparison, Fit, Row
     from contlab.lab.compare_measure import Extent
+    from contlab.vm.model import ModelParameters
 
 LABEL = 12
 """Characters before the figures."""
@@ -21,7 +24,23 @@ LABEL = 12
               help="Boot a real guest, or compute the VM's figures from cited measurements.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One object on stdout.")
 @click.option("--runs", type=click.IntRange(1, 50), default=5, show_default=True, help="Boots, and rounds of work.")
-def compare(vm: Literal["measured", "model"], as_json: bool, runs: int) -> int:
+@click.option("--memory", metavar="SIZE", default="128M", show_default=True, help="The VM's RAM, measured or modelled.")
+@click.option("--hypervisor", type=click.Choice([one.value for one in Hypervisor]), default=Hypervisor.QEMU_KVM.value,
+              show_default=True, help="Model: whose figures.")  # fmt: skip
+@click.option(
+    "--guest-os",
+    type=click.Choice([one.value for one in GuestOs]),
+    help="Model: a kernel built for small guests, or a distribution's.  [default: the hypervisor's usual]",
+)
+@click.option(
+    "--image",
+    type=click.Choice([one.value for one in DiskImage]),
+    help="Model: the container's files and a kernel, or a cloud image.  [default: the hypervisor's usual]",
+)
+def compare(
+    vm: Literal["measured", "model"], as_json: bool, runs: int, memory: str, hypervisor: str, guest_os: str | None,
+    image: str | None,
+) -> int:  # fmt: skip
     """Measure a container beside a virtual machine on this host; the same root file system and the same commands.
 
     In a terminal the Compare screen opens; on a pipe, and with --json, it is printed. It takes about a minute. What
@@ -34,26 +53,33 @@ def compare(vm: Literal["measured", "model"], as_json: bool, runs: int) -> int:
     import asyncio
     import sys
 
+    from contlab.cli.vm import ram
     from contlab.lab.compare_measure import Extent
+    from contlab.vm.model import ModelParameters
 
-    extent = Extent(boots=runs, rounds=runs)
+    extent = Extent(memory=ram(memory), boots=runs, rounds=runs)
+    modelled = ModelParameters(
+        hypervisor=Hypervisor(hypervisor),
+        guest_os=GuestOs(guest_os) if guest_os else None,
+        image=DiskImage(image) if image else None,
+    )
     if not as_json and sys.stdin.isatty() and sys.stdout.isatty():
-        return _screen(vm, extent)
-    return asyncio.run(_print(vm, extent, as_json))
+        return _screen(vm, extent, modelled)
+    return asyncio.run(_print(vm, extent, modelled, as_json))
 
 
-def _screen(vm: Literal["measured", "model"], extent: Extent) -> int:
+def _screen(vm: Literal["measured", "model"], extent: Extent, modelled: ModelParameters) -> int:
     from functools import partial
 
     from contlab.lab.compare_run import compare as comparing
     from contlab.tui.screens.compare import CompareApp
 
-    app = CompareApp(partial(comparing, vm, extent))
+    app = CompareApp(partial(comparing, vm, extent, modelled))
     app.run()
     return app.return_code or 0
 
 
-async def _print(vm: Literal["measured", "model"], extent: Extent, as_json: bool) -> int:
+async def _print(vm: Literal["measured", "model"], extent: Extent, modelled: ModelParameters, as_json: bool) -> int:
     import contextlib
 
     import msgspec
@@ -63,7 +89,7 @@ async def _print(vm: Literal["measured", "model"], extent: Extent, as_json: bool
     from contlab.lab.compare_run import compare as comparing
 
     with stoppable() as stopped:
-        async with contextlib.aclosing(comparing(vm, extent)) as told:
+        async with contextlib.aclosing(comparing(vm, extent, modelled)) as told:
             async for one in told:
                 if not isinstance(one, Comparison):
                     click.echo(f"{one.done:>3}/{one.of} {one.words}", err=True)

@@ -39,6 +39,11 @@ def run(memory: str, timeout: float | None, quiet: bool, command: tuple[str, ...
     """
     import asyncio
 
+    return asyncio.run(_run(ram(memory), timeout, quiet, command))
+
+
+def ram(memory: str) -> int:
+    """Bytes of a ``--memory`` for a guest."""
     from contlab.linux.sizes import parse_size
 
     try:
@@ -47,7 +52,7 @@ def run(memory: str, timeout: float | None, quiet: bool, command: tuple[str, ...
         raise click.UsageError(f"--memory: {error}") from None
     if size is None or size < 1 << 20:
         raise click.UsageError("--memory: a guest needs 1 MiB to be made at all, and 128M to boot everywhere")
-    return asyncio.run(_run(size, timeout, quiet, command))
+    return size
 
 
 async def _run(memory: int, limit: float | None, quiet: bool, command: tuple[str, ...]) -> int:

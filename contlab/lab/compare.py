@@ -8,10 +8,14 @@ from typing import Literal
 
 import msgspec
 
+from contlab.vm.qemu import TRANSLATIONS
+
 MEASURED = "measured here"
 INSIDE = "in the guest"
 EMULATED = "emulated (TCG): not a VM's real cost"
-"""Stands on every row that would otherwise make emulation look like virtualisation."""
+"""Stands on every time and rate that would otherwise make emulation look like virtualisation."""
+TRANSLATED = f"emulated (TCG): up to {TRANSLATIONS} MiB of it are translated code"
+"""The same on sizes: QEMU keeps what it has translated of a guest's instructions."""
 
 
 class Spread(msgspec.Struct, frozen=True):

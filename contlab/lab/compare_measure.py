@@ -68,8 +68,10 @@ class Measured:
     guest_inside: Snapshot | None = None
     accelerator: str = ""
     guest_kernel: str = ""
+    container_total: int = 0
+    """Bytes that the container's processes believe there are (MemTotal)."""
     guest_total: int = 0
-    """Bytes that are left to the guest's processes (MemTotal)."""
+    """Bytes that are left to the guest's (MemTotal)."""
     work: Results = field(default_factory=Results)
     clock: float = 1.0
     """Seconds of the guest's clock in one of the host's, while it worked."""
@@ -81,6 +83,8 @@ class Measured:
 class Extent:
     """How much is measured."""
 
+    memory: int = MEMORY
+    """Bytes of RAM of each guest."""
     births: int = 20
     boots: int = 5
     rounds: int = 5
@@ -111,13 +115,13 @@ async def measuring(into: Measured, extent: Extent, with_guest: bool) -> AsyncGe
             yield step("a container, idle, filled and emptied")
             await _container_memory(into, runtime)
         if guests is not None:
-            async with contextlib.aclosing(_booting(into, guests, extent.boots)) as booting:
+            async with contextlib.aclosing(_booting(into, guests, extent)) as booting:
                 async for words in booting:
                     yield step(words)
             guests = guests if into.boots else None
         done = extent.steps - 1 - len(extent.works) * (extent.rounds + 1)
         yield step("a host, a container and a guest to work in" if guests else "a host and a container to work in")
-        sites = await _sites(into, stack, runtime, guests)
+        sites = await _sites(into, stack, runtime, guests, extent.memory)
         clock = await _clock(sites)
         async with contextlib.aclosing(measure(sites, extent.rounds, into.work, extent.works)) as working:
             async for words in working:
@@ -152,6 +156,7 @@ async def _container_memory(into: Measured, runtime: Runtime) -> None:
             return _charged(await asyncio.to_thread(sampler.sample, 1.0))
 
         memory = Memory(idle=await used())
+        into.container_total = _mem_total((await place.run("cat /proc/meminfo", ENOUGH)).output)
         await place.run(FILL, ENOUGH)
         memory.loaded = await used()
         await place.run("rm /tmp/load", ENOUGH)
@@ -168,16 +173,16 @@ def _charged(snapshot: Snapshot) -> int:
     raise ContlabError(f"a container's memory can't be read: {reason}", "contlab doctor")
 
 
-async def _booting(into: Measured, guests: Guests, count: int) -> AsyncGenerator[str, None]:
+async def _booting(into: Measured, guests: Guests, extent: Extent) -> AsyncGenerator[str, None]:
     """Boot guests one after another; the last one is filled and emptied. A guest that fails makes the VM a model."""
     try:
-        for number in range(count):
-            yield f"boot {number + 1} of {count}"
-            guest = await guests.boot("booted", MEMORY)
+        for number in range(extent.boots):
+            yield f"boot {number + 1} of {extent.boots}"
+            guest = await guests.boot("booted", extent.memory)
             into.why += guest.failed if not number else ()
             boot = await guest.machine.waterfall()
             into.accelerator, into.guest_kernel = guest.machine.guest.accelerator.value, guest.machine.release
-            if number == count - 1:
+            if number == extent.boots - 1:
                 yield "a guest, idle, filled and emptied"
                 await _guest_memory(into, guest)
             await guest.kill()
@@ -189,7 +194,7 @@ async def _booting(into: Measured, guests: Guests, count: int) -> AsyncGenerator
 
 async def _guest_memory(into: Measured, guest: RunningGuest) -> None:
     into.guest_inside = await guest.sample()
-    into.guest_total = await _total(guest)
+    into.guest_total = _mem_total((await guest.machine.agent.read("/proc/meminfo")).read("/proc/meminfo"))
     memory = Memory(idle=guest.memory())
     await guest.run(FILL, ENOUGH)
     memory.loaded = guest.memory()
@@ -198,14 +203,13 @@ async def _guest_memory(into: Measured, guest: RunningGuest) -> None:
     into.guest_memory = memory
 
 
-async def _total(guest: RunningGuest) -> int:
-    meminfo = (await guest.machine.agent.read("/proc/meminfo")).read("/proc/meminfo")
+def _mem_total(meminfo: bytes) -> int:
     found = re.search(rb"^MemTotal:\s+(\d+) kB", meminfo, re.MULTILINE)
     return int(found[1]) * 1024 if found else 0
 
 
 async def _sites(
-    into: Measured, stack: contextlib.AsyncExitStack, runtime: Runtime | None, guests: Guests | None
+    into: Measured, stack: contextlib.AsyncExitStack, runtime: Runtime | None, guests: Guests | None, memory: int
 ) -> dict[str, Site]:
     """The places to work in, each with a directory on the same disk of the host's."""
     cache = paths.cache()
@@ -221,7 +225,7 @@ async def _sites(
         sites["container"] = Site(await _working_container(stack, runtime, disk), DISK if disk else None)
     if guests is not None:
         try:
-            guest, disk = await _working_guest(into, guests, directory if on_disk else None)
+            guest, disk = await _working_guest(into, guests, memory, directory if on_disk else None)
             sites["guest"] = Site(guest, disk)
         except UnavailableError as error:
             into.why.append(f"no work was done in a guest: {error.message}. {error.hint}")
@@ -236,14 +240,16 @@ async def _working_container(stack: contextlib.AsyncExitStack, runtime: Runtime,
     return await stack.enter_async_context(held(runtime, "working", spec))
 
 
-async def _working_guest(into: Measured, guests: Guests, directory: Path | None) -> tuple[RunningGuest, str | None]:
+async def _working_guest(
+    into: Measured, guests: Guests, memory: int, directory: Path | None
+) -> tuple[RunningGuest, str | None]:
     """A guest whose disk is a file in ``directory``."""
     if directory is None:
-        return await guests.boot("working", MEMORY), None
+        return await guests.boot("working", memory), None
     drive = directory / "drive"
     with drive.open("wb") as file:
         file.truncate(DRIVE)
-    guest = await guests.boot("working", MEMORY, drive=drive)
+    guest = await guests.boot("working", memory, drive=drive)
     if (await guest.run(FORMAT, ENOUGH)).exit_code:
         into.why.append("no disk figures of the guest: its kernel has no NVMe driver built in, or no ext4")
         return guest, None

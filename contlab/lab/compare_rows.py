@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from contlab.lab.compare import EMULATED, INSIDE, MEASURED, Cell, Fit, Row, Step, spread
+from contlab.lab.compare import EMULATED, INSIDE, MEASURED, TRANSLATED, Cell, Fit, Row, Step, spread
 from contlab.lab.compare_measure import LOAD, Measured
 from contlab.lab.compare_work import Work
 from contlab.linux.sizes import format_duration, format_size
@@ -54,8 +54,8 @@ def fits(measured: Measured, host_bytes: int) -> Fit | None:
     return Fit(int(space * MIB), fit(space, container / MIB), fit(space, vm / MIB), container, vm, MEASURED)
 
 
-def density(found: Fit | None, model: Model) -> Row | None:
-    """The same as a line."""
+def density(found: Fit | None, model: Model, *, emulated: bool) -> Row | None:
+    """The same as a line. ``emulated``: the guest that was measured was."""
     modelled = model.get("density")
     if found is None:
         return None if modelled is None else _modelled(modelled)
@@ -64,7 +64,9 @@ def density(found: Fit | None, model: Model) -> Row | None:
         label="how many fit in this host",
         container=Cell(text=f"{found.containers:,}", tag=MEASURED, value=float(found.containers)),
         vm=Cell(text=f"{found.vms:,}", tag=MEASURED, value=float(found.vms)),
+        cited=_cited(modelled) if emulated else None,
         ratio=found.containers / max(1, found.vms),
+        note=TRANSLATED if emulated else "",
         explanation=f"Computed: {format_size(found.room)} are left when the host keeps 1 GiB; a container took "
         f"{format_size(found.container_bytes)} of it with {LOAD} MiB in use, a guest {format_size(found.vm_bytes)}. "
         "QEMU's program counts once and is shared by all, so the next guest costs a little less than the first.",
@@ -88,22 +90,26 @@ def _modelled(row: ModelRow, container: Cell | None = None, host: Cell | None = 
 
 def _line(
     measured: Measured, modelled: ModelRow | None, key: str, label: str, container: Cell | None, vm: Cell,
-    explanation: str, *, speed: bool = False,
+    explanation: str, *, emulated: str,
 ) -> Row:  # fmt: skip
-    """A line whose VM was measured. ``speed``: emulation falsifies it, so it says so, and shows the cited figure."""
-    emulated = measured.accelerator == "tcg" and speed
-    cited = None
-    if emulated and modelled is not None and modelled.value is not None:
-        cited = Cell(text=modelled.vm, tag=stamp(modelled), value=modelled.value, unit=modelled.unit)
+    """A line whose VM was measured. ``emulated``: what to say of it where it was; the cited figure stands beside it."""
+    tcg = measured.accelerator == "tcg"
     if container is None and modelled is not None and modelled.container is not None:
         container = Cell(text=modelled.container, tag=stamp(modelled))
     ratio = None
     if container is not None and container.value and container.measured and vm.value is not None:
         ratio = vm.value / container.value
     return Row(
-        key=key, label=label, container=container, vm=vm, cited=cited, ratio=ratio,
-        note=EMULATED if emulated else "", explanation=explanation,
+        key=key, label=label, container=container, vm=vm, cited=_cited(modelled) if tcg else None, ratio=ratio,
+        note=emulated if tcg else "", explanation=explanation,
     )  # fmt: skip
+
+
+def _cited(modelled: ModelRow | None) -> Cell | None:
+    """What was measured elsewhere on a processor that helps; None where no source has a number."""
+    if modelled is None or modelled.value is None:
+        return None
+    return Cell(text=modelled.vm, tag=stamp(modelled), value=modelled.value, unit=modelled.unit)
 
 
 def _kernel(measured: Measured, model: Model, host_kernel: str) -> Row:
@@ -128,7 +134,7 @@ def _boot(measured: Measured, model: Model) -> Row:
         measured, modelled, "boot", "request to first process", container, vm,
         "The container's: until its command runs. The VM's: until its init runs; what answers us comes a little later. "
         "Boot times are quoted for many end points; compare only those with the same one.",
-        speed=True,
+        emulated=EMULATED,
     )  # fmt: skip
 
 
@@ -162,15 +168,17 @@ def _memory(measured: Measured, model: Model) -> Iterator[Row]:
         container = None if own is None else _bytes(getattr(own, field), MEASURED)
         modelled = model.get(key)
         if guest is not None:
-            yield _line(measured, modelled, key, label, container, _bytes(getattr(guest, field), MEASURED), words)
+            taken = _bytes(getattr(guest, field), MEASURED)
+            yield _line(measured, modelled, key, label, container, taken, words, emulated=TRANSLATED)
         elif modelled is not None:
             yield _modelled(modelled, container)
     if guest is not None and measured.guest_total:
         yield Row(
             key="memory.usable", label="usable inside",
-            container=Cell(text="the host's, up to memory.max", tag=MEASURED),
+            container=_bytes(measured.container_total, MEASURED) if measured.container_total else None,
             vm=_bytes(measured.guest_total, INSIDE),
-            explanation="MemTotal: what the guest's kernel leaves of its RAM to processes.",
+            explanation="MemTotal: what the guest's kernel leaves of its RAM to processes. In a container it is the "
+            "host's, whatever memory.max says.",
         )  # fmt: skip
     elif guest is None and (modelled := model.get("memory.usable")) is not None:
         yield _modelled(modelled)
@@ -233,7 +241,7 @@ def _work(work: Work, measured: Measured, model: Model) -> Row:
             key=work.key, label=work.label, container=container, vm=said, host=host,
             explanation=work.explanation, note=lacking,
         )  # fmt: skip
-    line = _line(measured, modelled, work.key, work.label, container, vm, work.explanation, speed=True)
+    line = _line(measured, modelled, work.key, work.label, container, vm, work.explanation, emulated=EMULATED)
     ratio = None if container is None or not vm.value or not container.value else container.value / vm.value
     return msgspec.structs.replace(line, host=host, container=container, ratio=ratio)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contlab.errors import UnavailableError
-from contlab.lab.compare import EMULATED, INSIDE, MEASURED, Fit, spread, squares
+from contlab.lab.compare import EMULATED, INSIDE, MEASURED, TRANSLATED, Fit, spread, squares
 from contlab.lab.compare_measure import Measured, Memory
 from contlab.lab.compare_rows import Sizes, density, fits, number, rows, within
 from contlab.lab.compare_work import WORKS, Results, Site, Work, measure, timed
@@ -85,8 +85,12 @@ def test_emulation_is_named_on_what_it_slows_and_only_there() -> None:
     found = by_key(measured())
 
     assert EMULATED == found["boot"].note == found["work.fork"].note
-    assert "" == found["memory.idle"].note == found["kernel_threads"].note
-    assert "" == by_key(measured(accelerator="kvm"))["boot"].note
+    assert TRANSLATED == found["memory.idle"].note == found["memory.load"].note == found["memory.freed"].note
+    assert found["memory.idle"].cited.tag.startswith("model: NSDI")
+    assert "" == found["kernel"].note == found["kernel_threads"].note
+    real = by_key(measured(accelerator="kvm"))
+    assert {""} == {row.note for row in real.values()}
+    assert {None} == {row.cited for row in real.values()}
 
 
 def test_a_rate_by_a_guest_clock_that_runs_slow_is_corrected() -> None:
@@ -123,8 +127,11 @@ def test_how_many_fit_is_computed_from_what_both_took_under_the_load() -> None:
     found = fits(measured(), 16 * GIB)
 
     assert found == Fit(15 * GIB, 15 * 1024 // 33, 15 * 1024 // 220, 33.0 * MIB, 220.0 * MIB, MEASURED)
-    assert "465" == density(found, MODEL).container.text
-    assert density(None, MODEL).vm.tag.startswith("model: ")
+    assert "465" == density(found, MODEL, emulated=False).container.text
+    assert ("", None) == ((row := density(found, MODEL, emulated=False)).note, row.cited)
+    assert TRANSLATED == (row := density(found, MODEL, emulated=True)).note
+    assert row.cited.tag.startswith("model: ")
+    assert density(None, MODEL, emulated=False).vm.tag.startswith("model: ")
 
 
 @pytest.mark.parametrize(
