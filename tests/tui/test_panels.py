@@ -10,7 +10,7 @@ import pytest
 from textual.app import App, ComposeResult
 
 from contlab.lab.column import column
-from contlab.observe.snapshot import Link, NetworkView, PidView, Unavailable
+from contlab.observe.snapshot import CpuSample, IoSample, Link, MemorySample, NetworkView, PidView, Unavailable
 from contlab.runtime.events import OperationDone
 from contlab.tui.happening import Happening
 from contlab.tui.widgets.cgroup import Cgroup
@@ -125,6 +125,37 @@ async def test_a_cgroup_shows_its_gauges_and_whose_limit_bites() -> None:
     assert "throttled 8 %" in text
     assert "2 of 16" in text
     assert "its own limit  memory, pids  parent's  cpu contlab-7f3a" in text
+
+
+async def test_a_cgroup_shows_its_softer_limits_its_disks_and_that_it_is_frozen_only_where_there_is_something() -> None:
+    plain = cgroup(used=32 * MIB)
+    assert isinstance(plain.memory, MemorySample)
+    assert isinstance(plain.cpu, CpuSample)
+    replace = msgspec.structs.replace
+    full = replace(
+        plain,
+        memory=replace(plain.memory, high=16 * MIB, high_events=7),
+        cpu=replace(plain.cpu, weight=50),
+        io=IoSample(3 * MIB, 0, 12, 0),
+        frozen=True,
+    )
+    words = (
+        "frozen: every process of it is stopped",
+        "slowed down from 16 MiB on, 7 times so far",
+        "weight 50 beside others' 100",
+        "io     3 MiB read in 12  0 B written in 0",
+    )
+    async with shown(Cgroup(), (60, 20), cgroup=full) as app:
+        text = drawn(app)
+    assert [] == [word for word in words if word not in text]
+
+    quiet = replace(
+        plain, cpu=replace(plain.cpu, weight=100), memory=replace(plain.memory, high_events=0),
+        io=IoSample(0, 0, 0, 0), frozen=False,
+    )  # fmt: skip
+    async with shown(Cgroup(), (60, 20), cgroup=quiet) as app:
+        text = drawn(app)
+    assert [] == [word for word in ("frozen", "slowed", "weight", "io  ") if word in text]
 
 
 async def test_operations_are_a_waterfall_in_microseconds() -> None:

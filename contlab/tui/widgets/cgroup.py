@@ -12,6 +12,7 @@ from contlab.observe.snapshot import (
     CgroupSample,
     CpuSample,
     GuestSample,
+    IoSample,
     MemorySample,
     PidsSample,
     Pressure,
@@ -23,6 +24,8 @@ from contlab.tui.widgets.graph import alarm, bar, sparkline
 from contlab.tui.widgets.panel import Panel, Row, unavailable
 
 MIB = 1 << 20
+EVEN = 100
+"""The cpu.weight of whoever was given none."""
 
 
 class Cgroup(Panel):
@@ -32,10 +35,12 @@ class Cgroup(Panel):
     HELP: ClassVar[str] = (
         "What the container uses of what it may use; ┃ is the limit. Memory is █ anon (the program's own), ▓ file "
         "(page cache) and ▒ kernel. The line below it is the last minutes, from 0 to the limit. Throttled: it had to "
-        "wait for its next quota. Refused: a fork the pids limit turned down. A guest has no cgroup of ours inside: "
-        "its limit is the RAM that it was given.\n\n"
-        "From memory.*, cpu.stat, pids.* in its cgroup directory; a guest's from its /proc/meminfo, and on the host "
-        "from smaps_rollup of its QEMU. By hand: `cat /sys/fs/cgroup/.../memory.current`."
+        "wait for its next quota. Refused: a fork the pids limit turned down. Slowed down: beyond memory.high it has "
+        "to give memory back before it gets more. Io: what passed between it and disks. A guest has no cgroup of ours "
+        "inside: its limit is the RAM that it was given.\n\n"
+        "From memory.*, cpu.*, pids.*, io.stat and cgroup.events in its cgroup directory; a guest's from its "
+        "/proc/meminfo, and on the host from smaps_rollup of its QEMU. By hand: "
+        "`cat /sys/fs/cgroup/.../memory.current`."
     )
 
     cgroup: var[CgroupSample | Unavailable] = var(Unavailable("nothing was sampled yet"))
@@ -73,9 +78,13 @@ class Cgroup(Panel):
         self.border_subtitle = Content(f"cgroup {sample.version}")
         marks = self.marks("cgroup")
         return [
+            *_frozen(sample),
             *_memory(sample.memory, self.history, width, marks),
+            *_high(sample.memory),
             *_cpu(sample.cpu, width, marks),
+            *_weight(sample.cpu),
             *_pids(sample.pids, width, marks),
+            *_io(sample),
             *_pressure(sample),
             *_biting(sample),
         ]
@@ -121,6 +130,35 @@ def _memory(
     peak = f"peak {size(memory.peak)}" if isinstance(memory.peak, int) else ""
     room = width - len(peak) - 1
     yield Content.assemble((sparkline(history, limit, room), "$secondary"), (f" {peak}", "$foreground-muted"))
+
+
+def _frozen(sample: CgroupSample) -> Iterator[Content]:
+    if sample.frozen is True:
+        yield Content.styled("❄ frozen: every process of it is stopped where it was", "$warning bold")
+
+
+def _high(memory: MemorySample | Unavailable) -> Iterator[Content]:
+    """memory.high, where one is set: from there on it is slowed down, and not killed."""
+    if isinstance(memory, MemorySample) and memory.high is not None:
+        times = f", {memory.high_events} times so far" if isinstance(memory.high_events, int) else ""
+        style = "$warning bold" if memory.current >= memory.high else "$foreground-muted"
+        yield Content.styled(f"       slowed down from {size(memory.high)} on{times}", style)
+
+
+def _weight(cpu: CpuSample | Unavailable) -> Iterator[Content]:
+    if isinstance(cpu, CpuSample) and isinstance(cpu.weight, int) and cpu.weight != EVEN:
+        yield Content.styled(
+            f"       weight {cpu.weight} beside others' {EVEN}, when they contend", "$foreground-muted"
+        )
+
+
+def _io(sample: CgroupSample) -> Iterator[Content]:
+    """What went to disks and came from them, once anything did or a limit waits for it."""
+    io = sample.io
+    if isinstance(io, IoSample) and (io.reads or io.writes or any(key.startswith("io ") for key in sample.biting)):
+        parts = [(io.read_bytes, "read", io.reads), (io.written_bytes, "written", io.writes)]
+        said = "  ".join(f"{size(count)} {word} in {times}" for count, word, times in parts)
+        yield Content.assemble((f"{'io':<7}", "bold"), said)
 
 
 def _machine(guest: GuestSample, history: tuple[float, ...], width: int) -> Iterator[Content]:
