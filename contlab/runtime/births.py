@@ -66,18 +66,17 @@ class Births:
     def send_in(
         self, process: Process, spec: ContainerSpec, cgroups: dict[str, str], first: int, fds: list[int]
     ) -> None:
-        """Another process for a running container: into its cgroup from here, into its namespaces by itself."""
+        """Another process for a running container."""
         kinds = [kind.value for kind in Namespace if spec.own(kind)]
         chroot = spec.root is RootMethod.CHROOT
         unified = cgroups.get(cgroup.UNIFIED, "")
+        others = sorted({directory for directory in cgroups.values() if directory != unified})
         process.successor_awaited = Namespace.PID in kinds
         go, _ = self._children.fork(
             process, CLONE(0), unified, fds, (self._control.fileno(),),
-            lambda pipes: stage.join(first, kinds, chroot, process.operations, pipes),
+            lambda pipes: stage.join(first, kinds, chroot, others, process.operations, pipes),
         )  # fmt: skip
         try:
-            for directory in {d for key, d in cgroups.items() if key and d != unified}:
-                Linux().write(f"{directory}/cgroup.procs", str(process.pid))
             _go(go)
         finally:
             os.close(go)

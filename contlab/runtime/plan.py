@@ -123,7 +123,7 @@ def compile_plan(
     # kernel takes the root from the caller (copy_cgroup_ns). Time: clone3 leaves no moment to set offsets in.
     later = (Namespace.CGROUP, Namespace.TIME)
     clone = Clone(tuple(kind.value for kind in Namespace if spec.own(kind) and kind not in later), cgroup.born_in)
-    after: list[Operation] = [JoinCgroup(directory, tree) for directory, tree in cgroup.join]
+    after: list[Operation] = []
     if spec.own(Namespace.USER):
         after.append(map_ids(spec, rights))
     if cable:
@@ -132,7 +132,11 @@ def compile_plan(
         tuple(before),
         clone,
         tuple(after),
-        tuple(_inside(spec, places, name, cable, terminal)),
+        (
+            # Before it is in namespaces where the cgroup's files can't be reached.
+            *(JoinCgroup(directory, tree) for directory, tree in cgroup.join),
+            *_inside(spec, places, name, cable, terminal),
+        ),
         places.copy if copied else "" if spec.root is RootMethod.HOST else places.rootfs,
     )
 

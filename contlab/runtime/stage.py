@@ -20,7 +20,7 @@ import msgspec
 from contlab.linux import syscalls
 from contlab.linux.flags import CLONE, NAMESPACE_FLAGS, PR
 from contlab.runtime.kernel import Linux
-from contlab.runtime.operation import Operation
+from contlab.runtime.operation import JoinCgroup, Operation
 
 FAILED = 125
 """The stage's own exit status when it could not become the command."""
@@ -81,15 +81,19 @@ def run(first: int, operations: Sequence[Operation], pipes: Pipes, keep: Sequenc
         os._exit(FAILED)
 
 
-def join(pid: int, kinds: Sequence[str], chroot: bool, operations: Sequence[Operation], pipes: Pipes) -> NoReturn:
+def join(
+    pid: int, kinds: Sequence[str], chroot: bool, cgroups: Sequence[str], operations: Sequence[Operation], pipes: Pipes
+) -> NoReturn:
     """Become a further process of the container whose first process is ``pid``.
 
     ``kinds``: the namespaces to enter; ``chroot``: take over its root directory, too, which setns(2) does not when
-    that was set by chroot(2).
+    that was set by chroot(2); ``cgroups``: the directories of its v1 cgroups.
     """
     try:
         _settle("contlab:join", pipes)
         _hide()
+        for directory in cgroups:
+            JoinCgroup(directory, "").run(Linux())
         _enter(pid, kinds, chroot, pipes)
         _perform(0, operations, pipes.report)
     except BaseException as error:

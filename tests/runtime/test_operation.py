@@ -62,7 +62,7 @@ from tests.runtime.recorder import Recorder
 CALLS: list[tuple[Operation, list[str]]] = [
     (MakeCgroup("/cg/box", "memory"), ["mkdir(/cg/box, 0o755)"]),
     (EnableControllers("/cg", ("cpu", "pids")), ["write(/cg/cgroup.subtree_control, +cpu +pids)"]),
-    (JoinCgroup("/cg/box", "memory"), ["write(/cg/box/cgroup.procs, 42)"]),
+    (JoinCgroup("/cg/box", "memory"), ["write(/cg/box/tasks, 0)"]),
     (SetLimit("/cg/pids.max", "16"), ["write(/cg/pids.max, 16)"]),
     (
         MapIds((IdMap(0, 1000, 5),), (IdMap(0, 0, 1), IdMap(1, 9, 2))),

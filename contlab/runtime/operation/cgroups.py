@@ -77,9 +77,13 @@ class EnableControllers(Operation):
 
 @dataclass(frozen=True, slots=True)
 class JoinCgroup(Operation):
-    """Move the process into a cgroup (v1, or v2 when it could not be born there)."""
+    """A process moves itself into a v1 cgroup; on v2 it is born there.
 
-    inside = False
+    By its own hand and as a task: whoever moves another process, or all its threads, has to hold up every fork and exit
+    on the host first, which takes a quiet kernel an RCU grace period of some 10 ms (cgroup_attach_lock in
+    kernel/cgroup/cgroup.c).
+    """
+
     directory: str
     tree: str
 
@@ -87,7 +91,7 @@ class JoinCgroup(Operation):
         return f"put the process into its {self.tree} cgroup"
 
     def shell(self) -> str:
-        return f"echo $PID > {quote(self.directory)}/cgroup.procs"
+        return f"echo 0 > {quote(self.directory)}/tasks"
 
     def run(self, kernel: Kernel) -> None:
-        kernel.write(f"{self.directory}/cgroup.procs", str(kernel.pid))
+        kernel.write(f"{self.directory}/tasks", "0")
