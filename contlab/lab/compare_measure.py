@@ -78,6 +78,13 @@ class Measured:
     why: list[str] = field(default_factory=list)
     """What did not work, a sentence each."""
 
+    def forget_guest(self) -> None:
+        """Half a guest is none: what was measured of one is not to stand beside a model's figures."""
+        self.boots.clear()
+        self.guest_memory = self.guest_inside = None
+        self.accelerator = self.guest_kernel = ""
+        self.guest_total = 0
+
 
 @dataclass(frozen=True, slots=True)
 class Extent:
@@ -188,7 +195,7 @@ async def _booting(into: Measured, guests: Guests, extent: Extent) -> AsyncGener
             await guest.kill()
             into.boots.append(boot)
     except UnavailableError as error:
-        into.boots.clear()
+        into.forget_guest()
         into.why.append(f"the VM is a model: {error.message}. {error.hint}")
 
 

@@ -47,6 +47,11 @@ def emulators() -> set[psutil.Process]:
     }
 
 
+def our_emulators() -> set[psutil.Process]:
+    """Those that this process or a supervisor of its own runs."""
+    return emulators() & set(psutil.Process().children(recursive=True))
+
+
 def cgroups_of(pid: int) -> list[str]:
     """Paths of a process's cgroups, in each hierarchy."""
     return [line.split(":", 2)[2] for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines()]
@@ -70,10 +75,9 @@ def app_with_a_guest() -> Iterator[tuple[subprocess.Popen[bytes], psutil.Process
 @pytest.fixture
 async def guests() -> AsyncIterator[Guests]:
     """A run of guests under the supervisor; afterwards none of its QEMUs is left."""
-    before = emulators()
     async with open_guests() as opened:
         yield opened
-    assert emulators() <= before
+    assert set() == our_emulators()
 
 
 def test_a_command_in_a_guest_has_another_kernel_its_exit_code_is_ours_and_nothing_is_left() -> None:
@@ -172,12 +176,11 @@ async def test_it_runs_in_a_cgroup_and_a_process_group_of_its_own_with_one_right
 async def test_a_guest_that_never_comes_up_is_ended_at_its_deadline_and_its_console_is_told() -> None:
     found, image = await asyncio.to_thread(ingredients, "busybox")
     mute = Guest(found.path, image, MEMORY, arguments=("contlab.port=console",))
-    before = emulators()
     async with Runtime() as runtime:
         with pytest.raises(BootError, match="did not come up within 6 s") as caught:
             await Machine.boot(mute, SupervisedStarter(runtime, "mute", MEMORY), 6.0)
+        assert set() == our_emulators()
     assert "console's last words" in caught.value.hint
-    assert emulators() <= before
 
 
 async def test_two_guests_exhausted_crashed_and_bombed_leave_the_host_and_each_other_alone(guests: Guests) -> None:

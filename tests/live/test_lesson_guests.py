@@ -20,7 +20,8 @@ from contlab.lab.protocol import News, Output, Sampled
 from contlab.observe.snapshot import Booting, GuestSample, Snapshot
 from contlab.runtime.spec import ContainerSpec
 from contlab.vm import agent as agents
-from tests.live.test_guest import cgroups_of, emulators
+from tests.live.test_guest import cgroups_of, contlab, our_emulators
+from tests.live.test_guest_less import GUEST_LESSON
 from tests.live.test_lab import DEADLINE, WAITING, Listener
 
 pytestmark = [
@@ -45,11 +46,10 @@ LESSON = Lesson(id="test/guests", title="Guests", path=Path("guests.md"), track=
 @pytest.fixture
 async def lab() -> AsyncIterator[LiveLab]:
     """One without containers or guests yet; afterwards none of its QEMUs is left."""
-    before = emulators()
     lab = await LiveLab.open(LESSON)
     yield lab
     await lab.close()
-    assert emulators() <= before
+    assert set() == our_emulators()
 
 
 async def eventually(found: Callable[[], bool]) -> None:
@@ -79,10 +79,10 @@ def silence(item: News) -> set[str]:
     return {words} if "has not answered" in words else set()
 
 
-async def qemu_of(before: set[psutil.Process]) -> psutil.Process:
-    """The one QEMU that is there now and was not before."""
-    await eventually(lambda: bool(emulators() - before))
-    (qemu,) = emulators() - before
+async def the_qemu() -> psutil.Process:
+    """Of the one guest, as soon as it runs."""
+    await eventually(lambda: bool(our_emulators()))
+    (qemu,) = our_emulators()
     return qemu
 
 
@@ -160,10 +160,10 @@ async def test_a_panic_is_seen_in_the_facts_and_takes_nobody_along(lab: LiveLab)
 
 
 async def test_one_of_the_same_name_is_replaced(lab: LiveLab) -> None:
-    before, boot_id = emulators(), run_of("cat /proc/sys/kernel/random/boot_id")
+    boot_id = run_of("cat /proc/sys/kernel/random/boot_id")
     await lab.enter(step_of(BOX))
     first = await lab.run(boot_id)
-    qemu = await qemu_of(before)
+    qemu = await the_qemu()
 
     await lab.enter(step_of(BOX))
     assert not qemu.is_running()
@@ -171,26 +171,24 @@ async def test_one_of_the_same_name_is_replaced(lab: LiveLab) -> None:
 
     assert (0, 0) == (first.exit_code, other.exit_code)
     assert first.output != other.output
-    assert 1 == len(emulators() - before)
+    assert 1 == len(our_emulators())
 
 
 async def test_closed_while_it_boots_nothing_of_it_is_left() -> None:
-    before = emulators()
     lab = await LiveLab.open(LESSON)
     await lab.enter(step_of(BOX))
-    qemu = await qemu_of(before)
+    qemu = await the_qemu()
     (name,) = {path.rpartition("/")[2] for path in cgroups_of(qemu.pid) if "contlab-" in path}
     await lab.close()
 
-    assert emulators() <= before
+    assert set() == our_emulators()
     assert [] == [path for tree in Path("/sys/fs/cgroup").glob("*") for path in tree.rglob(name)]
 
 
 async def test_one_that_is_killed_from_outside_has_ended_and_did_not_panic(lab: LiveLab) -> None:
-    before = emulators()
     await lab.enter(step_of(BOX))
     await lab.facts()
-    os.kill((await qemu_of(before)).pid, signal.SIGKILL)
+    os.kill((await the_qemu()).pid, signal.SIGKILL)
     facts = await lab.facts()
 
     assert holds(facts, "box.alive", False)
@@ -201,10 +199,10 @@ async def test_one_that_is_killed_from_outside_has_ended_and_did_not_panic(lab: 
 async def test_one_that_is_stopped_is_said_not_to_answer_until_it_does_again(
     lab: LiveLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, listener = emulators(), Listener(lab)
+    listener = Listener(lab)
     await lab.enter(step_of(TENANT, BOX))
     assert holds(await lab.facts(), "box.alive", True)
-    qemu = await qemu_of(before)
+    qemu = await the_qemu()
     with monkeypatch.context() as patch:
         patch.setattr(guests_of, "PATIENCE", 2.0)
         patch.setattr(agents, "ANSWER", 2.0)
@@ -239,12 +237,11 @@ async def test_one_that_is_stopped_is_said_not_to_answer_until_it_does_again(
 
 
 async def test_one_that_is_stopped_can_be_closed(lab: LiveLab) -> None:
-    before = emulators()
     await lab.enter(step_of(BOX))
     await lab.facts()
-    os.kill((await qemu_of(before)).pid, signal.SIGSTOP)
+    os.kill((await the_qemu()).pid, signal.SIGSTOP)
     await asyncio.wait_for(lab.close(), DEADLINE)
-    assert emulators() <= before
+    assert set() == our_emulators()
 
 
 async def test_an_agent_that_is_killed_inside_is_started_anew_and_answers(lab: LiveLab) -> None:
@@ -255,3 +252,15 @@ async def test_an_agent_that_is_killed_inside_is_started_anew_and_answers(lab: L
     after = await lab.run(run_of("echo here"))
     assert (0, "here\n") == (after.exit_code, after.output)
     assert isinstance((await lab.facts()).snapshots["box"].processes, tuple)
+
+
+def test_a_lesson_with_a_guest_is_proved_and_what_the_guest_does_not_do_is_refuted(tmp_path: Path) -> None:
+    true, false = tmp_path / "true.md", tmp_path / "false.md"
+    true.write_text(GUEST_LESSON)
+    false.write_text(GUEST_LESSON.replace("asked.exit_code = 0", "asked.exit_code = 3"))
+
+    proved = contlab("lessons", "check", "--prove", str(true))
+    assert (0, "") == (proved.returncode, proved.stdout), proved.stderr
+    refuted = contlab("lessons", "check", "--prove", str(true), str(false))
+    line = false.read_text().splitlines().index("asked.exit_code = 3") + 1
+    assert (1, f"{false}:{line}: asked.exit_code is 3: seen: 0\n") == (refuted.returncode, refuted.stdout)
