@@ -261,6 +261,6 @@ def test_a_lesson_with_a_guest_is_proved_and_what_the_guest_does_not_do_is_refut
 
     proved = contlab("lessons", "check", "--prove", str(true))
     assert (0, "") == (proved.returncode, proved.stdout), proved.stderr
-    refuted = contlab("lessons", "check", "--prove", str(true), str(false))
+    refuted = contlab("lessons", "check", "--prove", str(false))
     line = false.read_text().splitlines().index("asked.exit_code = 3") + 1
     assert (1, f"{false}:{line}: asked.exit_code is 3: seen: 0\n") == (refuted.returncode, refuted.stdout)
