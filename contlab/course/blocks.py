@@ -10,7 +10,7 @@ import msgspec
 
 from contlab.course.checks import checks
 from contlab.course.decode import convert, unknown_keys
-from contlab.course.lesson import Block, Card, Check, Container, Expect, Hint, Note, Predict, Run, Vm
+from contlab.course.lesson import Action, Block, Card, Check, Container, Expect, Hint, Note, Predict, Run, Vm
 from contlab.course.mistake import Mistakes
 from contlab.course.places import Path, Places
 from contlab.linux.sizes import parse_size
@@ -124,10 +124,22 @@ def _size(fence: Fence, value: Any, path: Path) -> Any:
 
 def _run(fence: Fence, earlier: Earlier) -> tuple[Block, ...]:
     table = _like(fence, earlier.runs)
-    run = _plain(fence, table, Run)
+    run = _plain(fence, _acted(fence, table) if "action" in table else table, Run)
     if run:
         earlier.runs[run.name] = table
     return (run,) if run else ()
+
+
+def _acted(fence: Fence, table: Table) -> Table:
+    """A run with an action has no command of its own: it shows the one that does the same by hand."""
+    action = table["action"]
+    if action not in list(Action):
+        fence.mistakes.unknown(fence.places.line("action"), "action", str(action), Action)
+        return {**table, "action": None, "command": table.get("command", ":")}
+    if "command" in table:
+        fence.wrong("`action` and `command` exclude each other: an action is contlab's to do", "command")
+    command, why = ACTIONS[Action(action)]
+    return {"why": why, **table, "command": command.replace("NAME", str(table.get("container")))}
 
 
 def _like(fence: Fence, earlier: dict[str, Table], merged: tuple[str, ...] = ()) -> Table:
@@ -264,6 +276,14 @@ MISCHIEF: dict[str, tuple[str, str, float]] = {
     "off": ("reboot -f", "Switch the guest off", 60.0),
 }
 """What a vm block may do to a guest: the shell line, what it is for, and seconds."""
+
+ACTIONS = {
+    Action.CUT: ("ip link set to-NAME down", "Pull its cable out of the switch"),
+    Action.MEND: ("ip link set to-NAME up", "Plug its cable in again"),
+    Action.FREEZE: ("echo 1 > cgroup.freeze", "Stop all its processes where they are"),
+    Action.THAW: ("echo 0 > cgroup.freeze", "Let its processes go on"),
+}
+"""What a run may do to a container from outside: the same by hand, on the host, and what it is for."""
 
 KINDS: dict[str, Callable[[Fence, Earlier], tuple[Block, ...]]] = {
     "container": _container,

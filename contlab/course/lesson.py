@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,21 @@ class Vm(msgspec.Struct, frozen=True):
     """Bytes of RAM."""
 
 
+class Action(StrEnum):
+    """What is done to a container from outside, in place of a command in it."""
+
+    CUT = "cut"
+    """Pull its network cable out of the switch."""
+    MEND = "mend"
+    """Plug it in again."""
+    FREEZE = "freeze"
+    """Stop all its processes where they are."""
+    THAW = "thaw"
+    """Let them go on."""
+
+
 class Run(msgspec.Struct, frozen=True):
-    """``toml run``: one shell line in a named container or guest."""
+    """``toml run``: one shell line in a named container or guest, or one action on a container."""
 
     name: str
     """Facts call its result by this; unique in the lesson."""
@@ -55,6 +69,8 @@ class Run(msgspec.Struct, frozen=True):
     """Seconds; then it is killed, and ``timed_out`` is true."""
     why: str = ""
     """One line saying what it is for, shown beside the command."""
+    action: Action | None = None
+    """With one, ``command`` is what does the same by hand, and only shown."""
 
 
 class Check(msgspec.Struct, frozen=True):

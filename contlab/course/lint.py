@@ -10,7 +10,7 @@ from pathlib import Path
 from contlab.course.checks import BETWEEN_FACTS, OPERATORS
 from contlab.course.document import Draft
 from contlab.course.facts import known_facts, literal, operators_of
-from contlab.course.lesson import Block, Check, Container, Expect, Hint, Predict, Prose, Run, Step, Vm
+from contlab.course.lesson import Action, Block, Check, Container, Expect, Hint, Predict, Prose, Run, Step, Vm
 from contlab.course.mistake import Mistake, Mistakes
 from contlab.course.safety import dangers
 from contlab.course.variables import named, pid_variable
@@ -47,6 +47,9 @@ class _Lint:
         self.mistakes = Mistakes(lesson.path)
         self.facts = known_facts(lesson)
         self.opened: set[str] = set()
+        self.plugged: set[str] = set()
+        """Containers that have a cable, by their latest block."""
+        self.frozen: set[str] = set()
         self.ran: dict[str, Run] = {}
         blocks = [*lesson.intro, *(block for step in lesson.steps for block in step.blocks)]
         self.containers = {block.name for block in blocks if isinstance(block, Container)}
@@ -120,6 +123,8 @@ class _Lint:
         for danger in dangers(container):
             self.mistakes.add(container.line, danger)
         self.opened.add(container.name)
+        self.frozen.discard(container.name)
+        (self.plugged.add if container.spec.joins else self.plugged.discard)(container.name)
 
     def _vm(self, vm: Vm) -> None:
         if vm.name in self.containers:
@@ -142,6 +147,7 @@ class _Lint:
             self.mistakes.add(run.line, "a lesson may not run anything on the host: name one of its containers")
         else:
             self._open(run.container, run.line)
+        self._act(run)
         if not run.command.strip():
             self.mistakes.add(run.line, "`command` is empty")
         if not 0 < run.timeout <= 120:
@@ -152,6 +158,19 @@ class _Lint:
                 self._open(variables[variable], run.line)
             elif variable not in {pid_variable(name) for name in self.unread.values()}:
                 self.mistakes.unknown(run.line, "variable", f"${variable}", (f"${name}" for name in variables))
+
+    def _act(self, run: Run) -> None:
+        name = run.container
+        if run.action is None and name in self.frozen:
+            self.mistakes.add(run.line, f"`{name}` is frozen, and a command in it would be, too: thaw it first")
+        elif run.action is not None and name in self.guests:
+            self.mistakes.add(run.line, f"`{name}` is a guest: an action is done to a container")
+        elif run.action in (Action.CUT, Action.MEND) and name in self.opened - self.plugged:
+            self.mistakes.add(run.line, f'`{name}` has no cable: give it a network, e.g. network = "lan"')
+        elif run.action is Action.FREEZE:
+            self.frozen.add(name)
+        elif run.action is Action.THAW:
+            self.frozen.discard(name)
 
     def _open(self, name: str, line: int) -> None:
         if name in self.unread.values():

@@ -96,6 +96,12 @@ def _links_up(snapshot: Snapshot) -> str | Unavailable:
     return " ".join(sorted(link.name for link in snapshot.network.links if link.up))
 
 
+def _cut(snapshot: Snapshot) -> bool | Unavailable:
+    if isinstance(snapshot.network, Unavailable):
+        return snapshot.network
+    return any(link.cut for link in snapshot.network.links)
+
+
 def _root(snapshot: Snapshot) -> str | Unavailable:
     return snapshot.namespaces if isinstance(snapshot.namespaces, Unavailable) else snapshot.namespaces.root
 
@@ -200,6 +206,8 @@ CONTAINER: tuple[Fact, ...] = (
     Fact("network.names", T.TEXT, "Their names in alphabetical order, with a space between.", "/proc/PID/net/dev",
          _link_names),
     Fact("network.up", T.TEXT, "The names of those that are up.", "/sys/class/net, or netlink", _links_up),
+    Fact("network.cut", T.YES_NO, "The cable of one of them is pulled out.", "the supervisor, at its other end",
+         _cut, words=("pulled out", "not pulled out")),
     Fact("cgroup.memory.current", T.BYTES, "Memory charged to it now.", "memory.current", _memory("current")),
     Fact("cgroup.memory.peak", T.BYTES, "The most that was ever charged to it.", "memory.peak", _memory("peak")),
     Fact("cgroup.memory.limit", T.BYTES, 'Its own memory limit; "max" is none.', "memory.max", _memory("limit")),

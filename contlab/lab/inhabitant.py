@@ -18,6 +18,7 @@ class Inhabitant:
         self.readers = [reader]
         self.stdin = stdin
         """Writing end of its first process's stdin, held open: a shell that reads from it waits, and lives."""
+        self.frozen = False
 
     def heard_by(self, reader: OutputReader) -> None:
         """A further command prints to ``reader``; those that came to their end are dropped."""

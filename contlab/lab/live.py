@@ -17,6 +17,7 @@ from contlab.course.facts import FactContext, RunResult
 from contlab.course.lesson import Container, Lesson, Run, Step
 from contlab.course.variables import LAB, pid_variable
 from contlab.errors import ContlabError, RuntimeFailure, TraceError
+from contlab.lab.actions import act, wake
 from contlab.lab.guests_of import LessonGuests
 from contlab.lab.inhabitant import Inhabitant
 from contlab.lab.lent import LentSource
@@ -105,6 +106,10 @@ class LiveLab:
         inhabitant = self._inhabitants.get(run.container)
         if inhabitant is None:
             raise RuntimeFailure(f"the container {run.container} is not open", "Restart the step.")
+        if run.action is not None:
+            self._note(Began(run.name))
+            return await self._ended(await act(inhabitant, run))
+        await wake(inhabitant)
         reader = OutputReader(partial(self._tell_output, run.name))
         inhabitant.heard_by(reader)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
@@ -123,15 +128,11 @@ class LiveLab:
         finally:
             self._current = None
         reader.drain()
+        seconds = round(time.monotonic() - begun, 3)
         result = RunResult(
-            name=run.name,
-            container=run.container,
-            exit_code=exited.status,
-            signal=exited.signal,
-            output=reader.kept,
-            seconds=round(time.monotonic() - begun, 3),
-            timed_out=timed_out,
-        )
+            name=run.name, container=run.container, exit_code=exited.status, signal=exited.signal, output=reader.kept,
+            seconds=seconds, timed_out=timed_out,
+        )  # fmt: skip
         return await self._ended(result)
 
     async def _ended(self, result: RunResult) -> RunResult:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from contlab.course.document import Draft, parse, read, slug
-from contlab.course.lesson import Check, Container, Hint, Lesson, Predict, Prose, Run
+from contlab.course.lesson import Action, Check, Container, Hint, Lesson, Predict, Prose, Run
 from contlab.errors import LessonError
 from contlab.runtime.spec import ALL_NAMESPACES, IdMap, IoLimit, Limits, Namespace, RootMethod, TimeOffsets
 
@@ -85,6 +85,13 @@ def test_max_says_that_a_container_has_no_limit_of_its_own(small: str) -> None:
     lesson = good(small.replace('limits.memory = "32M"', 'limits.memory = "max"\nlimits.pids = "max"'))
 
     assert Limits(memory=None, pids=None) == lesson.steps[0].of(Container)[0].spec.limits
+
+
+def test_an_action_in_place_of_a_command_shows_what_does_the_same_by_hand(small: str) -> None:
+    [run] = good(small.replace('command = "echo $$"', 'action = "cut"', 1)).steps[0].of(Run)
+
+    assert (Action.CUT, "ip link set to-tenant down") == (run.action, run.command)
+    assert "Pull its cable out of the switch" == run.why
 
 
 def test_further_limits_ids_clocks_and_a_network_are_said_in_the_same_words_as_in_a_spec(small: str) -> None:

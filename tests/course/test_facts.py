@@ -32,6 +32,7 @@ def check(fact: str, value: Any, operator: str = "eq") -> Check:
         ("tenant.network.links", "gt", 2, "3 interfaces"),
         ("tenant.network.names", "contains", "eth0", '"dummy0 eth0 lo"'),
         ("tenant.network.up", "lacks", "eth0", '"dummy0 lo"'),
+        ("tenant.network.cut", "eq", False, "not pulled out"),
         ("tenant.cgroup.memory.current", "lt", "4M", "3 MiB"),
         ("tenant.cgroup.memory.limit", "eq", "max", "no limit"),
         ("tenant.cgroup.memory.limit", "gt", "1T", "no limit"),

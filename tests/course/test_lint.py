@@ -51,6 +51,16 @@ solution = "s"
 """
 
 
+FREEZE = '```toml run\nname = "freeze"\ncontainer = "tenant"\naction = "freeze"\n```\n\n'
+COMMAND = '```toml run\nname = "more"\ncontainer = "tenant"\ncommand = "true"\n```'
+
+
+def test_an_action_and_a_command_exclude_each_other(spoil: Spoil) -> None:
+    [mistake] = found(spoil('"echo $$"\n```\n\nNow', '"true"\naction = "freeze"\n```\n\nNow'))
+
+    assert "36: `action` and `command` exclude each other: an action is contlab's to do" == mistake
+
+
 @pytest.mark.parametrize(
     ("old", "new", "mistake"),
     [
@@ -92,6 +102,12 @@ solution = "s"
         ("minutes: 5", "minutes: 5\nmachine:\n  memory: max",
          "1: `machine` needs a memory and a pids limit: they keep experiments off the real host"),
         ("Now you know.", '```toml vm\nname = "v"\naction = "bot"\n```', "39: unknown action `bot` -> boot"),
+        ('"echo $$"\n```\n\nNow', '"true"\naction = "cut"\n```\n\nNow',
+         "33: `tenant` has no cable: give it a network, e.g. network = \"lan\""),
+        ('command = "echo $$"\n```\n\nNow', 'action = "cat"\n```\n\nNow', "36: unknown action `cat` -> cut"),
+        ("Now you know.", FREEZE + COMMAND,
+         "45: `tenant` is frozen, and a command in it would be, too: thaw it first"),
+        ("Now you know.", FREEZE + FREEZE.replace("freeze", "thaw") + COMMAND, None),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_line_and_nearest_word(spoil: Spoil, old: str, new: str, mistake: str | None) -> None:

@@ -15,13 +15,13 @@ import pytest
 
 from contlab import paths
 from contlab.course.facts import FactContext
-from contlab.course.lesson import Container, Lesson, Prose, Run, Step
+from contlab.course.lesson import Action, Container, Lesson, Prose, Run, Step
 from contlab.course.library import open_lesson
 from contlab.errors import RuntimeFailure, TraceError
 from contlab.lab import LiveLab
 from contlab.lab.output import KEPT, SHOWN
 from contlab.lab.protocol import Happened, News, Output, Sampled, Trouble
-from contlab.observe.snapshot import MountTree, Snapshot
+from contlab.observe.snapshot import CgroupSample, MountTree, NetworkView, Snapshot
 from contlab.runtime.events import Exited, OperationDone, Started
 from contlab.runtime.spec import Bind, ContainerSpec, RootMethod, Tmpfs
 
@@ -139,6 +139,50 @@ async def test_the_containers_of_a_step_run_when_it_is_entered_and_their_command
     assert os.uname().nodename == after.host_hostname
     assert snapshot(after).alive
     assert 1 == pids(after)[0][0]
+
+
+def action(action: Action, name: str) -> Run:
+    return Run(name, "box", "", 5, action=action)
+
+
+@pytest.mark.needs("ns-net")
+async def test_a_cable_is_cut_and_mended_and_what_is_seen_says_so(lab: LiveLab) -> None:
+    await lab.enter(step_of(box(network="lan"), Container("shop", ContainerSpec(command=WAITING, network="lan"), 3)))
+    carrier = "cat /sys/class/net/eth0/carrier"
+
+    seen = []
+    for done in (None, Action.CUT, Action.MEND):
+        if done is not None:
+            result = await lab.run(action(done, done.value))
+            assert (0, None, "") == (result.exit_code, result.signal, result.output)
+        facts = await lab.facts()
+        network = snapshot(facts).network
+        assert isinstance(network, NetworkView)
+        printed = (await lab.run(run_of(carrier))).output
+        seen.append((printed, [link.cut for link in network.links if link.name == "eth0"]))
+
+    assert [("1\n", [False]), ("0\n", [True]), ("1\n", [False])] == seen
+
+
+async def test_a_frozen_container_stands_still_until_it_is_thawed_and_a_command_thaws_it(lab: LiveLab) -> None:
+    await lab.enter(step_of(box()))
+
+    frozen = []
+    for done in (Action.FREEZE, Action.THAW, Action.FREEZE):
+        await lab.run(action(done, done.value))
+        cgroup = snapshot(await lab.facts()).cgroup
+        assert isinstance(cgroup, CgroupSample)
+        frozen.append(cgroup.frozen)
+    assert [True, False, True] == frozen
+
+    assert "awake\n" == (await lab.run(run_of("echo awake"))).output
+
+
+async def test_what_this_host_refuses_is_told(lab: LiveLab) -> None:
+    await lab.enter(step_of(box()))
+
+    with pytest.raises(RuntimeFailure, match="box is in no network"):
+        await lab.run(action(Action.CUT, "cut"))
 
 
 async def test_entering_another_step_replaces_the_container_of_the_same_name(lab: LiveLab, walls: Lesson) -> None:
