@@ -9,7 +9,10 @@ import pytest
 from textual.pilot import Pilot
 
 from contlab.course.lesson import Lesson, Prose, Run, Step, Vm
+from contlab.course.library import open_lesson
 from contlab.course.progress import Progress
+from contlab.course.session import Phase
+from contlab.lab import ReplayLab, recording_of
 from contlab.lab.protocol import Happened
 from contlab.runtime.events import Exited, Removed, Started
 from contlab.tui.evidence import Evidence
@@ -192,3 +195,26 @@ def test_the_column_looks_as_it_did(
         await stage.press(*keys.split())
 
     assert snap_compare(app, terminal_size=size, run_before=play)
+
+
+class Replayed(ReplayLab):
+    """A recording that the stage can wait for."""
+
+    hold = False
+
+
+async def test_the_shipped_recording_shows_the_guest_as_it_was_measured_then(progress: Progress) -> None:
+    taught = open_lesson("why-containers/a-machine-of-its-own")
+    lab = Replayed(recording_of(taught), taught, speed=0)
+    app = app_with(lab, progress, taught)  # type: ignore[arg-type]
+    async with app.run_test(size=(120, 40)) as pilot:
+        stage = Stage(app, pilot, lab)  # type: ignore[arg-type]
+        await stage.settle()
+        assert "◌ box booting for" in column_of(stage)
+        await stage.press("enter", "2", "2", "r", "r", "r")
+        text = column_of(stage)
+        assert " RECORDED " in text
+        assert "● box up" in text
+        assert "measured there" in text
+        assert "[kthreadd] +" in text
+        assert stage.player.session.phase is Phase.EXPLAIN

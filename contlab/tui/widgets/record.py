@@ -104,7 +104,9 @@ def _verdict(prediction: Prediction, width: int) -> Iterator[Content]:
 
 
 def _ran(run: Run, result: RunResult, width: int) -> list[Content]:
-    if result.timed_out:
+    if result.missing:
+        ended, style = "could not be run", "$warning"
+    elif result.timed_out:
         ended, style = f"stopped after {result.seconds:.0f} s", "$warning"
     elif result.signal:
         ended, style = f"killed by {signal_name(result.signal)}", "$warning"
