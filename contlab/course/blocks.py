@@ -278,10 +278,10 @@ MISCHIEF: dict[str, tuple[str, str, float]] = {
 """What a vm block may do to a guest: the shell line, what it is for, and seconds."""
 
 ACTIONS = {
-    Action.CUT: ("ip link set to-NAME down", "Pull its cable out of the switch"),
-    Action.MEND: ("ip link set to-NAME up", "Plug its cable in again"),
-    Action.FREEZE: ("echo 1 > cgroup.freeze", "Stop all its processes where they are"),
-    Action.THAW: ("echo 0 > cgroup.freeze", "Let its processes go on"),
+    Action.CUT: ("# on the host: ip -n contlab-RUN link set to-NAME down", "Pull its cable out of the switch"),
+    Action.MEND: ("# on the host: ip -n contlab-RUN link set to-NAME up", "Plug its cable in again"),
+    Action.FREEZE: ("# on the host: echo 1 > cgroup.freeze", "Stop all its processes where they are"),
+    Action.THAW: ("# on the host: echo 0 > cgroup.freeze", "Let its processes go on"),
 }
 """What a run may do to a container from outside: the same by hand, on the host, and what it is for."""
 

@@ -90,7 +90,7 @@ def test_max_says_that_a_container_has_no_limit_of_its_own(small: str) -> None:
 def test_an_action_in_place_of_a_command_shows_what_does_the_same_by_hand(small: str) -> None:
     [run] = good(small.replace('command = "echo $$"', 'action = "cut"', 1)).steps[0].of(Run)
 
-    assert (Action.CUT, "ip link set to-tenant down") == (run.action, run.command)
+    assert (Action.CUT, "# on the host: ip -n contlab-RUN link set to-tenant down") == (run.action, run.command)
     assert "Pull its cable out of the switch" == run.why
 
 
