@@ -94,15 +94,18 @@ async def test_two_who_contend_for_a_processor_share_it_by_weight(runtime: Runti
         both[name] = await runtime.spawn(name, shell(busy, limits=limits), (reader, *output.stdio[1:]))
         os.sched_setaffinity(both[name].pid, {min(os.sched_getaffinity(0))})
     os.close(reader)
+
+    def usage(name: str) -> int:
+        cgroups = both[name].started.result().cgroups
+        if version("cpu") is Version.V2:
+            return flat_keyed("cpu.stat", Path(cgroups["cpu"], "cpu.stat").read_bytes())["usage_usec"]
+        return int(Path(cgroups["cpuacct"], "cpuacct.usage").read_text()) // 1000
+
+    before = {name: usage(name) for name in both}  # what it took to make them
     os.close(writer)
 
     def enough() -> bool:
-        for name, container in both.items():
-            cgroups = container.started.result().cgroups
-            if version("cpu") is Version.V2:
-                spent[name] = flat_keyed("cpu.stat", Path(cgroups["cpu"], "cpu.stat").read_bytes())["usage_usec"]
-            else:
-                spent[name] = int(Path(cgroups["cpuacct"], "cpuacct.usage").read_text()) // 1000
+        spent.update({name: usage(name) - before[name] for name in both})
         return sum(spent.values()) > 2_000_000
 
     await until(enough)
