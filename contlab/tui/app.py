@@ -15,7 +15,7 @@ from rich.text import Text
 from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from contlab.course.lesson import Lesson
 from contlab.errors import ContlabError
@@ -90,7 +90,8 @@ class ContlabApp(App[None]):
         """The review and the comparison open from the list: beside a lesson's lab, nothing could be measured."""
         if action in _PLACES:
             there = self._review if action == "review" else self._comparing
-            return there is not None and isinstance(self.screen, HomeScreen)
+            screen = next(screen for screen in reversed(self.screen_stack) if not isinstance(screen, ModalScreen))
+            return there is not None and isinstance(screen, HomeScreen)
         return super().check_action(action, parameters)
 
     @work(group="play", exit_on_error=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -78,6 +79,13 @@ async def settle(pilot: Pilot[None]) -> None:
     """Until messages are handled, the screen is drawn, what was put off until then is done, and that is drawn."""
     for _ in range(3):
         await pilot.pause()
+
+
+async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:
+    """Until it holds; what takes longer than a few rounds of messages, such as the palette's search."""
+    async with asyncio.timeout(30):
+        while not holds():
+            await pilot.pause(0.02)
 
 
 def drawn(app: App[None]) -> str:

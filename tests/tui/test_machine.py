@@ -91,6 +91,8 @@ async def test_who_waits_for_a_guest_sees_how_far_it_is(play: Play) -> None:
 
 async def test_the_same_panels_show_the_inside_of_a_guest_and_of_nobody_elses_machine(play: Play) -> None:
     async with play(size=(200, 50), lessons=LESSONS) as stage:
+        stage.lab.sample(box=booting())
+        await stage.settle()
         stage.lab.sample(box=up())
         await stage.settle()
         stage.screen.chosen = "tenant"
@@ -101,6 +103,7 @@ async def test_the_same_panels_show_the_inside_of_a_guest_and_of_nobody_elses_ma
 
         assert "outside" not in text
         assert "in the guest: 48" in text
+        assert "+1 new" not in text, "all of them are new, so none is marked"
         assert "all its own kernel's" in text
         assert "Limits · the machine's own" in text
         assert "none of them the host's" in text

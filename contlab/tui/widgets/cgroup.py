@@ -37,7 +37,7 @@ class Cgroup(Panel):
         "(page cache) and ▒ kernel. The line below it is the last minutes, from 0 to the limit. Throttled: it had to "
         "wait for its next quota. Refused: a fork the pids limit turned down. Slowed down: beyond memory.high it has "
         "to give memory back before it gets more. Io: what passed between it and disks. A guest has no cgroup of ours "
-        "inside: its limit is the RAM that it was given.\n\n"
+        "inside: its limit is the RAM that it was given, and looking into it keeps its processor busy.\n\n"
         "From memory.*, cpu.*, pids.*, io.stat and cgroup.events in its cgroup directory; a guest's from its "
         "/proc/meminfo, and on the host from smaps_rollup of its QEMU. By hand: "
         "`cat /sys/fs/cgroup/.../memory.current`."

@@ -162,8 +162,10 @@ class Following(Panel):
 
 
 def tally(marks: dict[str, str]) -> str:
-    """``+2 new  -1 gone``: what the marks come to; rows that are gone have no row to carry one."""
-    counts = [(mark, list(marks.values()).count(mark), word) for mark, word in (("+", "new"), ("-", "gone"))]
+    """``+2 new  -1 gone``: what the marks come to; rows that are gone have no row to carry one. A slice that can be
+    seen at last, or no more, is no row."""
+    each = [mark for key, mark in marks.items() if key]
+    counts = [(mark, each.count(mark), word) for mark, word in (("+", "new"), ("-", "gone"))]
     return "  ".join(f"{mark}{count} {word}" for mark, count, word in counts if count)
 
 
