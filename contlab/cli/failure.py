@@ -18,6 +18,18 @@ from contlab.errors import ContlabError, ExitCode
 def status_of(command: Callable[[], object]) -> int:
     """Run it. Its int result is the exit code; what it raises is told on stderr. CONTLAB_DEBUG=1 shows tracebacks."""
     try:
+        return _status_of(command)
+    finally:
+        # The interpreter flushes both once more as it ends, and where that fails its exit code is 120.
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except OSError:  # a reader that went away, a terminal that hung up
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _status_of(command: Callable[[], object]) -> int:
+    try:
         result = command()
         sys.stdout.flush()  # a reader that went away shows here at the latest
     except click.exceptions.Exit as end:
@@ -28,8 +40,6 @@ def status_of(command: Callable[[], object]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # The interpreter flushes stdout once more as it ends; there it must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.BROKEN_PIPE
     except ContlabError as error:
         _debug()
