@@ -16,6 +16,7 @@ import msgspec
 from contlab import paths
 from contlab.errors import ContlabError, UnavailableError
 from contlab.lab.compare import Measuring
+from contlab.lab.compare_mischief import STEPS, Outcomes, mischief
 from contlab.lab.compare_work import WORKS, Results, Site, Work, measure, prepare_disk
 from contlab.lab.guest import MEMORY, Guests, RunningGuest
 from contlab.lab.guest_places import ContainerPlace, container_spec, held, host
@@ -75,6 +76,7 @@ class Measured:
     work: Results = field(default_factory=Results)
     clock: float = 1.0
     """Seconds of the guest's clock in one of the host's, while it worked."""
+    mischief: Outcomes = field(default_factory=dict)
     why: list[str] = field(default_factory=list)
     """What did not work, a sentence each."""
 
@@ -96,11 +98,18 @@ class Extent:
     boots: int = 5
     rounds: int = 5
     works: tuple[Work, ...] = WORKS
+    mischief: bool = True
+    """Whether the worst is tried, too."""
 
     @property
     def steps(self) -> int:
         """Into how many parts the progress is divided."""
-        return 1 + 2 + self.boots + 1 + 1 + len(self.works) * (self.rounds + 1)
+        return 1 + 2 + self.boots + 1 + 1 + self.later
+
+    @property
+    def later(self) -> int:
+        """Those after everything has been made."""
+        return len(self.works) * (self.rounds + 1) + (STEPS if self.mischief else 0)
 
 
 async def measuring(into: Measured, extent: Extent, with_guest: bool) -> AsyncGenerator[Measuring, None]:
@@ -126,7 +135,7 @@ async def measuring(into: Measured, extent: Extent, with_guest: bool) -> AsyncGe
                 async for words in booting:
                     yield step(words)
             guests = guests if into.boots else None
-        done = extent.steps - 1 - len(extent.works) * (extent.rounds + 1)
+        done = extent.steps - 1 - extent.later
         yield step("a host, a container and a guest to work in" if guests else "a host and a container to work in")
         sites = await _sites(into, stack, runtime, guests, extent.memory)
         clock = await _clock(sites)
@@ -135,6 +144,11 @@ async def measuring(into: Measured, extent: Extent, with_guest: bool) -> AsyncGe
                 yield step(words)
         if clock is not None and (later := await _clock(sites)) is not None:
             into.clock = (later[1] - clock[1]) / (later[0] - clock[0])
+        if extent.mischief:
+            trying = mischief(into.mischief, into.why, runtime, guests, extent.memory)
+            async with contextlib.aclosing(trying) as tried:
+                async for words in tried:
+                    yield step(words)
 
 
 async def _runtime(into: Measured, stack: contextlib.AsyncExitStack) -> Runtime | None:

@@ -8,6 +8,7 @@ import msgspec
 
 from contlab.lab.compare import EMULATED, INSIDE, MEASURED, TRANSLATED, Cell, Fit, Row, Step, spread
 from contlab.lab.compare_measure import LOAD, Measured
+from contlab.lab.compare_mischief import bomb, tried
 from contlab.lab.compare_work import Work
 from contlab.linux.sizes import format_duration, format_size
 from contlab.observe.snapshot import PidView, Snapshot, Unavailable
@@ -19,7 +20,7 @@ Model = dict[str, ModelRow]
 """The model's rows by key."""
 
 WALLS = ("network.latency", "surface", "surface.code", "crash", "memory.hog", "neighbour")
-"""Rows that are the model's in any case, in their order."""
+"""Rows that are the model's where nothing was tried, in their order."""
 MODEL_ONLY = ("boot.crowd", "memory.reserved", "syscall", "memory.random", "density.hope", "density.kata")
 """Rows that are shown where no guest was measured."""
 CITED = {"work.cpu": "cpu", "work.read": "io.random"}
@@ -42,7 +43,10 @@ def rows(measured: Measured, model: Model, works: Sequence[Work], host_kernel: s
     yield from _inside(measured)
     yield _image(model, sizes, guest)
     yield from (_work(work, measured, model) for work in works)
-    yield from (_modelled(model[key]) for key in (*(() if guest else MODEL_ONLY), *WALLS) if key in model)
+    yield from (_modelled(model[key]) for key in (() if guest else MODEL_ONLY) if key in model)
+    yield from (tried(_modelled(model[key]), measured.mischief) for key in WALLS if key in model)
+    if (bombed := bomb(measured.mischief)) is not None:
+        yield bombed
 
 
 def fits(measured: Measured, host_bytes: int) -> Fit | None:

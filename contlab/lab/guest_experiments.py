@@ -42,6 +42,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """"exhaust", "bomb", "panic" or "look"."""
     place: str
     """"guest" or "container"."""
+    short: str
+    """In a few words: who was hurt, or what was found."""
     happened: str
     """A sentence or two for people."""
     facts: dict[str, int | float | bool | str] = {}
@@ -67,6 +69,7 @@ async def exhaust_guest(guest: RunningGuest, limit: float = 60.0) -> Outcome:
     return Outcome(
         experiment="exhaust",
         place="guest",
+        short=f"its own kernel: {_count(kills, 'process', 'processes')} killed, and it goes on",
         happened=f"The guest's own kernel killed {_count(kills, 'process', 'processes')} and goes on. The host gave it "
         f"{format_size(taken)} in all, for a guest of {format_size(memory)}, and killed nothing.",
         facts={
@@ -97,6 +100,7 @@ async def bomb_guest(guest: RunningGuest, limit: float = 5.0) -> Outcome:
     return Outcome(
         experiment="bomb",
         place="guest",
+        short=f"the guest, which {still}; gone {(ended - killing) * 1000:.0f} ms after its QEMU was killed",
         happened=f"After {killing - began:.1f} s the guest {still}. Its QEMU was killed, and all of it was gone "
         f"{(ended - killing) * 1000:.0f} ms later: to the host it was one process all the time.",
         facts={"answers": answers, "ended": ending.reason.value, "kill_seconds": ended - killing},
@@ -116,6 +120,7 @@ async def panic_guest(guest: RunningGuest, sibling: RunningGuest, limit: float =
     return Outcome(
         experiment="panic",
         place="guest",
+        short=f"this guest: its sibling {'serves on' if serves else 'does not answer'}",
         happened=f"The guest's kernel gave up ({words}) and its QEMU ended {took * 1000:.0f} ms after the command. The "
         f"sibling {'serves on' if serves else 'does not answer'}, and this host, whose kernel is another one, too.",
         facts={"ended": reason.value, "words": words, "seconds": took, "sibling_serves": serves},
@@ -134,6 +139,7 @@ async def exhaust_container(runtime: Runtime, limit: float = 60.0) -> Outcome:
         return Outcome(
             experiment="exhaust",
             place="container",
+            short=f"its own cgroup: killed at {format_size(MEMORY)}, and it {'goes on' if goes_on else 'is gone'}",
             happened=f"The host's kernel killed the process inside the container's cgroup, at its limit of "
             f"{format_size(MEMORY)}. Without that limit it would have looked for a victim on the whole host.",
             facts={
@@ -161,6 +167,7 @@ async def bomb_container(runtime: Runtime, limit: float = 3.0) -> Outcome:
     return Outcome(
         experiment="bomb",
         place="container",
+        short=f"{tasks} of the host's tasks, by pids.max; gone in {(ended - closing) * 1000:.0f} ms",
         happened=f"pids.max let it have {tasks} tasks of {LIMITS.pids}; every further fork failed with EAGAIN. After "
         f"{closing - began:.1f} s the container was closed, and all of it was gone {(ended - closing) * 1000:.0f} ms "
         "later. Each of those tasks was one of the host's.",
@@ -179,6 +186,7 @@ async def panic_container(runtime: Runtime) -> Outcome:
     return Outcome(
         experiment="panic",
         place="container",
+        short="not tried: it would be the host",
         happened="Not tried: a container has no kernel of its own to crash, only the host's, and with it every other "
         f"container. What keeps it from that here is {bar}.",
         facts={"tried": False, "masked": masked, "sysrq_trigger": way},
@@ -205,6 +213,7 @@ async def look(place: Place, sibling: Place, limit: float = 30.0) -> Outcome:
     processes = (await place.run(f"ps | grep '[s]leep {SLEEP}'", limit)).output.splitlines()
     kernel = "cat /proc/sys/kernel/random/boot_id"
     shared = (await place.run(kernel, limit)).output == (await sibling.run(kernel, limit)).output
+    seen = f"{_count(len(files), 'file', 'files')} and {_count(len(processes), 'process', 'processes')}"
     whose = (
         "Both have the boot id of one kernel: what it doesn't hide from one, by a namespace, it shows to all."
         if shared
@@ -213,8 +222,8 @@ async def look(place: Place, sibling: Place, limit: float = 30.0) -> Outcome:
     return Outcome(
         experiment="look",
         place=kind,
-        happened=f"It found {_count(len(files), 'file', 'files')} and {_count(len(processes), 'process', 'processes')} "
-        f"of its sibling's. {whose}",
+        short=f"{seen}; {'one kernel' if shared else 'another kernel'}",
+        happened=f"It found {seen} of its sibling's. {whose}",
         facts={"files": len(files), "processes": len(processes), "same_kernel": shared},
     )
 

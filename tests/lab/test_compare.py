@@ -7,8 +7,10 @@ import pytest
 from contlab.errors import UnavailableError
 from contlab.lab.compare import EMULATED, INSIDE, MEASURED, TRANSLATED, Fit, spread, squares
 from contlab.lab.compare_measure import Measured, Memory
+from contlab.lab.compare_mischief import bomb, tried
 from contlab.lab.compare_rows import Sizes, density, fits, number, rows, within
 from contlab.lab.compare_work import WORKS, Results, Site, Work, measure, timed
+from contlab.lab.guest_experiments import Outcome
 from contlab.observe.snapshot import PidView, Snapshot
 from contlab.runtime.events import OperationDone
 from contlab.vm import model
@@ -114,6 +116,30 @@ def test_without_a_guest_every_vm_cell_is_the_models_and_the_container_stays_mea
     assert MEASURED == found["boot"].container.tag == found["memory.load"].container.tag
     assert "memory.reserved" in found
     assert None is found["boot"].ratio
+
+
+def outcome(experiment: str, place: str) -> tuple[tuple[str, str], Outcome]:
+    return (experiment, place), Outcome(experiment=experiment, place=place, short=f"{place}!", happened="It did.")
+
+
+def test_what_was_tried_stands_in_place_of_the_models_words() -> None:
+    both = dict(outcome(kind, place) for kind in ("exhaust", "panic", "bomb") for place in ("container", "guest"))
+    found = by_key(measured(mischief=both))
+
+    hog = found["memory.hog"]
+    assert ("container!", MEASURED, "guest!", INSIDE) == (
+        hog.container.text,
+        hog.container.tag,
+        hog.vm.text,
+        hog.vm.tag,
+    )
+    assert hog.explanation.endswith("It did. It did.")
+    assert INSIDE == found["crash"].vm.tag
+    assert found["crash"].container.tag.startswith("model: ")  # it is not tried on this host's kernel
+    assert found["neighbour"].vm.tag.startswith("model: ")
+    assert ("container!", "guest!") == (found["bomb"].container.text, found["bomb"].vm.text)
+    assert bomb({}) is None
+    assert tried(found["boot"], both) == found["boot"]
 
 
 def test_without_a_container_none_is_made_up() -> None:

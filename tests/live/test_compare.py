@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from tests.live.test_guest import our_emulators
 
 pytestmark = [pytest.mark.guest, pytest.mark.needs("root", "qemu", "kernel-image", "busybox", "cgroup-memory")]
 
-SMALL = Extent(births=1, boots=1, rounds=1, works=())
+SMALL = Extent(births=1, boots=1, rounds=1, works=(), mischief=False)
 
 
 async def compared(extent: Extent = SMALL, kill_at: str = "") -> Comparison:
@@ -66,12 +67,12 @@ async def test_a_guest_that_is_killed_from_outside_leaves_the_model() -> None:
 
 
 async def test_a_guest_with_too_little_memory_is_said_to_have_it() -> None:
-    words = said(await compared(Extent(memory=48 * MIB, births=1, boots=1, rounds=1, works=())))
+    words = said(await compared(replace(SMALL, memory=48 * MIB)))
 
     assert "A guest of 48 MiB may have too little memory: give it 128 MiB or more." in words
 
 
 async def test_a_guest_that_does_not_fit_into_this_hosts_memory_is_not_booted() -> None:
-    words = said(await compared(Extent(memory=1 << 50, births=1, boots=1, rounds=1, works=())))
+    words = said(await compared(replace(SMALL, memory=1 << 50)))
 
     assert "the VM is a model: a guest of 1 PiB takes up to" in words

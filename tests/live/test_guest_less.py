@@ -33,6 +33,7 @@ def test_without_a_kernel_image_the_column_is_the_model_and_says_why() -> None:
     rows = {row["key"]: row for row in told["rows"]}
     assert all(row["vm"]["tag"].startswith("model: ") for row in told["rows"] if row["vm"])
     assert "measured here" == rows["boot"]["container"]["tag"] == rows["work.fork"]["container"]["tag"]
+    assert "measured here" == rows["memory.hog"]["container"]["tag"] == rows["bomb"]["container"]["tag"]
 
 
 async def test_the_same_mischief_in_containers_stays_within_their_limits() -> None:
