@@ -17,7 +17,7 @@ import pytest
 
 from contlab.errors import ExitCode, UnavailableError
 from contlab.lab import guest_experiments as experiments
-from contlab.lab.guest import MEMORY, EndedError, Guests, ingredients
+from contlab.lab.guest import MEMORY, EndedError, Guests, RunningGuest, ingredients
 from contlab.lab.guest_starter import SupervisedStarter, open_guests
 from contlab.observe.snapshot import MountTree
 from contlab.runtime.client import Runtime
@@ -127,22 +127,30 @@ def worker(comm: str) -> str:
     return comm.partition("-")[0].strip() if comm.startswith("kworker") else comm[:15].strip()
 
 
+async def listed(guest: RunningGuest) -> dict[int, tuple[int, str]]:
+    """What ps prints inside: number, parent, name."""
+    printed = (await guest.run("ps -o pid,ppid,comm")).output.decode().splitlines()[1:]
+    return {int(pid): (int(ppid), worker(comm)) for pid, ppid, comm in (line.split(None, 2) for line in printed)}
+
+
 async def test_its_panels_equal_what_ps_and_proc_mounts_print_inside(guests: Guests) -> None:
     guest = await guests.boot("panels")
-    printed = (await guest.run("ps -o pid,ppid,comm")).output.decode().splitlines()[1:]
-    mounts = (await guest.run("cat /proc/mounts")).output.decode().splitlines()
+    before = await listed(guest)
     snapshot = await guest.sample()
+    after = await listed(guest)
+    mounts = (await guest.run("cat /proc/mounts")).output.decode().splitlines()
 
     assert isinstance(snapshot.processes, tuple)
     assert isinstance(snapshot.mounts, MountTree)
     seen = {view.pid: (view.ppid, worker(view.comm)) for view in snapshot.processes}
-    by_ps = {int(pid): (int(ppid), worker(comm)) for pid, ppid, comm in (line.split(None, 2) for line in printed)}
-    both = seen.keys() & by_ps.keys()
-    assert {pid: by_ps[pid] for pid in both} == {pid: seen[pid] for pid in both}
-    assert {1, 2} <= both
-    # What only one of the two saw came or went: ps, what ran it, and the kernel's workers.
-    only = {(seen | by_ps)[pid][1] for pid in seen.keys() ^ by_ps.keys()}
-    assert {name for name in only if not name.startswith("kworker")} <= {"ps", "sh", "agent", "cat", "cp", "setsid"}
+    stayed = dict(before.items() & after.items())
+    assert {1, 2} <= stayed.keys()
+    assert stayed == {pid: seen.get(pid) for pid in stayed}
+    # What ps saw neither before nor after came and went: what answered us, and the kernel's workers.
+    passing = {name for pid, (_, name) in seen.items() if pid not in before and pid not in after}
+    assert {name for name in passing if not name.startswith("kworker")} <= {
+        "agent", "sh", "setsid", "cat", "cp", "mv", "rm", "mkdir", "tail", "wc"
+    }  # fmt: skip
     fields = [(mount.source, mount.mount_point, mount.fs_type) for mount in snapshot.mounts.mounts]
     assert [tuple(line.split()[:3]) for line in mounts] == fields
     assert snapshot.kernel == guest.machine.release != os.uname().release
