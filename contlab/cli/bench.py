@@ -10,6 +10,7 @@ import click
 if TYPE_CHECKING:
     from contlab.lab.crowd import Crowd
     from contlab.lab.guest_bench import Boots
+    from contlab.lab.spawn_bench import Spawns
     from contlab.review.bench import Result
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
@@ -81,6 +82,56 @@ async def _boot(runs: int, as_json: bool) -> int:
         else:
             _print_boots(result)
     return stopped.status
+
+
+@bench.command()
+@click.option("--runs", type=click.IntRange(min=1), default=50, show_default=True, help="Of each way.")
+@JSON
+def spawn(runs: int, as_json: bool) -> int:
+    """Make the default container with three limits, beside others that run the same command in the same root.
+
+    Others: the plan's bare system calls in one fork, unshare, bwrap, runc and crun, as far as they are installed. Takes
+    root. In --json: conditions, timings (name, ready and full as p50, low, high, runs in milliseconds, without), absent
+    and failed.
+    """
+    import asyncio
+    import os
+
+    from contlab.errors import NotPermittedError
+
+    if os.geteuid() != 0:
+        raise NotPermittedError("only root can make the same container each way", "Run it with sudo.")
+    return asyncio.run(_spawn(runs, as_json))
+
+
+async def _spawn(runs: int, as_json: bool) -> int:
+    from contlab.cli.stop import stoppable
+    from contlab.lab.spawn_bench import spawns
+
+    with stoppable() as stopped:
+        result = await spawns(runs)
+        if as_json:
+            _print_json(result)
+        else:
+            _print_spawns(result)
+    return stopped.status
+
+
+def _print_spawns(result: Spawns) -> None:
+    for name, words in conditions().items():
+        click.echo(f"{name:10} {words}")
+    ours, bare = result["contlab"], result["bare system calls"]
+    click.echo(f"{'runs':10} {ours.full.runs} of each, in turns; ms, median (lowest)\n")
+    click.echo(f"{'':20}{'first byte':>16}{'all removed':>16}{'contlab is':>14}")
+    for timing in result.timings:
+        cells = "".join(f"{f'{s.p50:.2f} ({s.low:.2f})':>16}" for s in (timing.ready, timing.full))
+        ratio = "" if timing is ours else f"{timing.full.p50 / ours.full.p50:>11.2f} x as fast"
+        click.echo(f"{timing.name:20}{cells}{ratio}{f'   {timing.without}' if timing.without else ''}")
+    click.echo(f"\nready within {ours.ready.p50 / bare.ready.p50:.2f} x the bare system calls")
+    if result.absent:
+        click.echo(f"not installed: {', '.join(result.absent)}", err=True)
+    for name, words in result.failed.items():
+        click.echo(f"{name} can't run here: {words}", err=True)
 
 
 @bench.command()
@@ -189,7 +240,7 @@ def _print_boots(result: Boots) -> None:
     click.echo(f"{'contlab / bare QEMU':20}{result.ratio:>9.2f}   (neighbours in time; at most {result.limit:g})")
 
 
-def _print_json(result: Result | Boots | Crowd) -> None:
+def _print_json(result: Result | Boots | Crowd | Spawns) -> None:
     import json
 
     import msgspec

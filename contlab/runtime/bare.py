@@ -1,8 +1,9 @@
 """The plan's bare system calls: no supervisor, no protocol, no events. What ``contlab bench spawn`` measures against.
 
-``python -m contlab.runtime.bare SPEC ROOTFS``: SPEC is a ContainerSpec as JSON. For each line on stdin it makes one
-container in one fork, the plan's operations straight one after the other, and prints two numbers: seconds until the
-command's first byte, and until it is reaped and its cgroup is removed.
+``python -m contlab.runtime.bare SPEC ROOTFS FOLDER CGROUP``: SPEC is a ContainerSpec as JSON, FOLDER a directory to
+build in, CGROUP the name of its cgroups. For each line on stdin it makes one container in one fork, the plan's
+operations straight one after the other, and prints two numbers: seconds until the command's first byte, and until it
+is reaped and its cgroup is removed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 
@@ -65,17 +65,15 @@ def _run(operations: Sequence[Operation], kernel: Linux) -> None:
 
 def main(argv: Sequence[str] = sys.argv) -> None:
     """Until the end of stdin."""
-    spec = msgspec.json.decode(argv[1], type=ContainerSpec)
-    planned = cgroup.plan_cgroup(cgroup.read_hierarchies(), f"contlab-bench-{os.getpid()}", spec.limits, {})
-    with tempfile.TemporaryDirectory(prefix="contlab-bench-", dir="/run") as folder:
-        os.chmod(folder, 0o755)
-        places = Places(argv[2], f"{folder}/root", f"{folder}/lower")
-        os.mkdir(places.scratch)
-        os.mkdir(places.lower)
-        plan = compile_plan(spec, places, planned, "bare")
-        for _ in sys.stdin:
-            sys.stdout.write("{} {}\n".format(*cycle(plan, planned.directories)))
-            sys.stdout.flush()
+    spec, tree, folder, name = msgspec.json.decode(argv[1], type=ContainerSpec), *argv[2:5]
+    planned = cgroup.plan_cgroup(cgroup.read_hierarchies(), name, spec.limits, {})
+    places = Places(tree, f"{folder}/root", f"{folder}/lower")
+    os.mkdir(places.scratch)
+    os.mkdir(places.lower)
+    plan = compile_plan(spec, places, planned, "bare")
+    for _ in sys.stdin:
+        sys.stdout.write("{} {}\n".format(*cycle(plan, planned.directories)))
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ from functools import partial
 
 import pytest
 
-from contlab.cli.bench import _print_boots, _print_crowd, bench
+from contlab.cli.bench import _print_boots, _print_crowd, _print_spawns, bench
 from contlab.cli.failure import status_of
 from contlab.errors import ExitCode
 from contlab.lab.compare import Spread
 from contlab.lab.crowd import Crowd
 from contlab.lab.guest_bench import Boots
+from contlab.lab.spawn_bench import Spawns, Timing
 from contlab.observe.snapshot import Unavailable
 from contlab.vm.qemu import Accelerator, Board
 
@@ -59,6 +60,21 @@ def test_boots_are_printed_with_their_ratio_and_emulation_under_its_name(capsys)
     assert ["contlab's", "boot", "1.750", "1.500", "2.000", "5"] == lines[-2].split()
     assert lines[-1].split("   ")[:1] == ["contlab / bare QEMU"]
     assert lines[-1].endswith("1.06   (neighbours in time; at most 1.25)")
+
+
+def test_each_way_of_making_a_container_is_printed_with_what_it_leaves_out_and_how_contlab_compares(capsys):
+    def timing(name: str, ready: float, full: float, without: str = "") -> Timing:
+        return Timing(name, Spread(ready, 1, 9, 50), Spread(full, 2, 9, 50), without)
+
+    ways = (timing("contlab", 3, 4), timing("bare system calls", 2, 3), timing("runc", 18, 20, "no overlay"))
+    _print_spawns(Spawns(ways, absent=("crun",), failed={"bwrap": "no permission"}))
+    told = capsys.readouterr()
+    lines = told.out.splitlines()[4:]
+    assert "runs       50 of each, in turns; ms, median (lowest)" == lines[0]
+    assert "contlab 3.00 (1.00) 4.00 (2.00)" == " ".join(lines[3].split())
+    assert "runc 18.00 (1.00) 20.00 (2.00) 5.00 x as fast no overlay" == " ".join(lines[5].split())
+    assert "ready within 1.50 x the bare system calls" == lines[-1]
+    assert ["not installed: crun", "bwrap can't run here: no permission"] == told.err.splitlines()
 
 
 def test_a_crowd_is_printed_by_each_container_s_share_and_what_can_t_be_read_in_words(capsys):
