@@ -221,3 +221,15 @@ async def test_the_shipped_recording_shows_the_guest_as_it_was_measured_then(pro
         assert "measured there" in text
         assert "[kthreadd] +" in text
         assert stage.player.session.phase is Phase.EXPLAIN
+
+
+async def test_every_key_of_the_footer_is_in_sight_on_a_small_screen(progress: Progress) -> None:
+    taught = open_lesson("why-containers/a-machine-of-its-own")
+    lab = Replayed(recording_of(taught), taught, speed=0)
+    app = app_with(lab, progress, taught)  # type: ignore[arg-type]
+    async with app.run_test(size=(80, 24)) as pilot:
+        stage = Stage(app, pilot, lab)  # type: ignore[arg-type]
+        await stage.settle()
+        for key in ("enter", "2", "2", "r", "r", "r", "enter", "enter", "2"):
+            await stage.press(key)
+            assert "q Quit" in stage.drawn().splitlines()[-1]

@@ -43,7 +43,7 @@ class PlayScreen(Screen[None]):
         Binding("h", "hint", "Hint", tooltip="One more hint"),
         Binding("b", "back", "Back", tooltip="Back a step; its containers are made anew"),
         Binding("s", "skip", "Skip", tooltip="On to the next step without finishing this one"),
-        Binding("R", "restart", "Restart", tooltip="Make this step's containers anew and begin it again"),
+        Binding("R", "restart", "Restart", show=False, tooltip="Make this step's containers anew and begin it again"),
         Binding("right", "turn(1)", "Panels", key_display="←→", tooltip="The next page of panels"),
         Binding("left", "turn(-1)", "Panels", show=False),
         Binding("t", "container", "Container", tooltip="Show the next container or guest in the panels"),
