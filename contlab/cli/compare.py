@@ -43,8 +43,9 @@ def compare(
 ) -> int:  # fmt: skip
     """Measure a container beside a virtual machine on this host; the same root file system and the same commands.
 
-    In a terminal the Compare screen opens; on a pipe, and with --json, it is printed. It takes about a minute. What
-    can't be measured here is the model's, computed from cited figures; each cell says where it is from.
+    In a terminal the Compare screen opens; on a pipe, and with --json, it is printed. It takes a minute or two. What
+    can't be measured here is the model's, computed from cited figures; each cell says where it is from. A memory hog, a
+    fork bomb and a panic are tried, too: in guests, and the first two in containers, within limits.
 
     In --json: vm (measured or model), accelerator, conditions, why (what could not be measured, a sentence each), rows,
     each with key, label, container, vm, host, cited, ratio, note and explanation; and fit. A cell has text, tag

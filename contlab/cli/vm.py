@@ -8,6 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from contlab.lab.guest import RunningGuest
+    from contlab.vm.inventory import Inventory
     from contlab.vm.machine import Ending
 
 NAME = "box"
@@ -131,11 +132,18 @@ def status(as_json: bool) -> int:
             click.echo(f"{'✓' if part.there else '✗'} {part.name:<7} {part.what}")
             for line in part.fix.splitlines():
                 click.echo(f"{'':>10}→ {line}")
-        emulated = "" if found.accelerator == "kvm" else ": emulated, several times slower, and not a VM's real cost"
-        click.echo(
-            f"\nguests run by {found.accelerator.upper()}{emulated}" if found.bootable else "\nno guest can boot"
-        )
+        click.echo(f"\n{_how(found)}")
     return ExitCode.OK if found.bootable else ExitCode.UNAVAILABLE
+
+
+def _how(found: Inventory) -> str:
+    from contlab.vm.power import remembered
+
+    if not found.bootable:
+        return "no guest can boot"
+    if found.accelerator == "tcg":
+        return "guests run by TCG: emulated, several times slower, and not a VM's real cost"
+    return "guests run by KVM" if remembered() else "the next guest tries KVM, and is emulated (TCG) where it hangs"
 
 
 @vm.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -49,13 +50,15 @@ def build(rootfs: Rootfs) -> Path:
     image = paths.cache() / "guest" / f"{name}.cpio"
     if not image.exists():
         image.parent.mkdir(parents=True, exist_ok=True)
-        fresh = image.with_name(f".{name}.{os.getpid()}")
+        # A name of its own: two guests that boot together both build it.
+        handle, fresh = tempfile.mkstemp(prefix=f".{name}.", dir=image.parent)
         try:
-            with fresh.open("wb") as file:
+            with open(handle, "wb") as file:
                 cpio.write((*entries(rootfs.path), *extra(scripts)), file)
-            fresh.replace(image)
+            Path(fresh).chmod(0o644)
+            Path(fresh).replace(image)
         finally:
-            fresh.unlink(missing_ok=True)
+            Path(fresh).unlink(missing_ok=True)
     return image
 
 

@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 
 from contlab.cli.compare import _table
+from contlab.cli.vm import _how
 from contlab.errors import ExitCode
 from contlab.lab.compare import Cell, Comparison, Fit, Row, Spread
+from contlab.vm import power
+from contlab.vm.inventory import Inventory
+from contlab.vm.qemu import Accelerator
 
 
 def contlab(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -47,6 +51,16 @@ def test_status_as_json_has_the_same_parts(kernel: str) -> None:
     assert False is told["bootable"]
 
 
+def test_kvm_is_not_promised_before_a_guest_has_come_up_under_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert _how(Inventory((), Accelerator.KVM)).startswith("the next guest tries KVM, and is emulated (TCG)")
+    power._remember(True, "a guest came up under it")
+    assert _how(Inventory((), Accelerator.KVM)) == "guests run by KVM"
+    assert "not a VM's real cost" in _how(Inventory((), Accelerator.TCG))
+
+
 def test_run_without_qemu_or_a_kernel_ends_with_the_words_that_mend_it(kernel: str) -> None:
     without = contlab("vm", "run", "--", "true", PATH="/nowhere", CONTLAB_KERNEL=kernel)
     unread = contlab("vm", "run", "--", "true", CONTLAB_KERNEL="/nowhere/vmlinuz")
@@ -63,6 +77,25 @@ def test_a_size_that_is_none_is_wrong_usage(size: str, words: str) -> None:
 
     assert ExitCode.USAGE == done.returncode
     assert words in done.stderr
+
+
+def test_the_model_can_be_of_another_vm_and_says_of_which() -> None:
+    done = contlab(
+        "compare", "--json", "--vm", "model", "--runs", "1", "--memory", "256M",
+        "--hypervisor", "firecracker", "--guest-os", "tuned", "--image", "cloud", CONTLAB_KERNEL="/nowhere/vmlinuz",
+    )  # fmt: skip
+    assert 0 == done.returncode, done.stderr
+    told = json.loads(done.stdout)
+    rows = {row["key"]: row["vm"] for row in told["rows"] if row["vm"]}
+
+    assert ("256 MiB, 1 processor", "firecracker, tuned kernel, cloud image") == (
+        told["conditions"]["guest"],
+        told["conditions"]["model"],
+    )
+    assert ("160 ms", "240 MiB of 256 MiB", "620 MB") == tuple(
+        rows[key]["text"] for key in ("boot", "memory.usable", "image")
+    )
+    assert {"model: "} == {cell["tag"][:7] for cell in rows.values()}
 
 
 def test_kernel_prints_its_path_alone_on_stdout(kernel: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from contlab.course.blocks import MISCHIEF
 from contlab.course.facts import FactContext, judge
 from contlab.course.lesson import Check, Container, Lesson, Prose, Run, Step, Vm
 from contlab.lab import LiveLab, guests_of
@@ -157,6 +158,21 @@ async def test_a_panic_is_seen_in_the_facts_and_takes_nobody_along(lab: LiveLab)
     again = await lab.run(run_of("true"))
     assert (LOST, "") == (again.exit_code, again.missing)
     assert "its kernel gave up" in again.output
+
+
+async def test_a_fork_bomb_in_it_is_its_own_trouble(lab: LiveLab) -> None:
+    await lab.enter(step_of(TENANT, BOX, Vm("sibling", 6)))
+    await lab.facts()
+    command, _, _ = MISCHIEF["bomb"]
+    bombing = asyncio.create_task(lab.run(run_of(command, timeout=3.0)))
+    assert "here\n" == (await lab.run(run_of("echo here", "sibling", "other"))).output
+    await bombing
+    facts = await lab.facts()
+    assert holds(facts, "sibling.alive", True)
+    assert holds(facts, "tenant.alive", True)
+    # Whether it still answers is up to its kernel; it can be replaced in any case.
+    await lab.enter(step_of(BOX))
+    assert "anew\n" == (await lab.run(run_of("echo anew"))).output
 
 
 async def test_one_of_the_same_name_is_replaced(lab: LiveLab) -> None:
