@@ -53,7 +53,7 @@ def build(rootfs: Rootfs) -> Path:
         # A name of its own: two guests that boot together both build it.
         handle, fresh = tempfile.mkstemp(prefix=f".{name}.", dir=image.parent)
         try:
-            with open(handle, "wb") as file:
+            with os.fdopen(handle, "wb") as file:
                 cpio.write((*entries(rootfs.path), *extra(scripts)), file)
             Path(fresh).chmod(0o644)
             Path(fresh).replace(image)
