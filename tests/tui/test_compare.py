@@ -94,6 +94,18 @@ async def test_what_is_measured_now_is_told_and_leaving_waits_until_it_has_ended
     assert app.return_code == 0
 
 
+async def test_a_model_says_of_which_vm_it_is() -> None:
+    async def modelled():
+        of = {"model": "firecracker, tuned kernel, rootfs image"}
+        yield msgspec.structs.replace(WHOLE, vm="model", accelerator="", conditions=of, rows=(KERNEL,), fit=None)
+
+    app = CompareApp(modelled)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "the VM is a model (firecracker, tuned kernel, rootfs image)" in drawn(app)
+
+
 async def test_an_error_is_told_in_words_and_measuring_again_is_possible() -> None:
     tries = []
 

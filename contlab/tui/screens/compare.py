@@ -182,7 +182,8 @@ class CompareScreen(Screen[None]):
         if self.comparison is None:
             return "the same root file system, the same commands"
         if self.comparison.vm == "model":
-            return "the VM is a model" if self.comparison.complete else "the VM is a model until a guest has booted"
+            of = f"the VM is a model ({self.comparison.conditions.get('model', '')})"
+            return of if self.comparison.complete else f"{of} until a guest has booted"
         return {"tcg": "the VM is emulated (TCG): not a VM's real cost", "kvm": "the VM runs under KVM"}.get(
             self.comparison.accelerator, ""
         )
