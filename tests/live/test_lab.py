@@ -108,10 +108,17 @@ def traces_of(run: str) -> list[str]:
 
 
 async def ended(processes: list[tuple[int, int]]) -> None:
-    """They are dead; whoever inherited one may still have to reap it."""
+    """They are dead; whoever inherited one may take any time to reap it."""
     async with asyncio.timeout(DEADLINE):
-        while [pid for _, pid in processes if psutil.pid_exists(pid)]:
+        while [pid for _, pid in processes if runs(pid)]:
             await asyncio.sleep(0.05)
+
+
+def runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def run_name(facts: FactContext) -> str:
