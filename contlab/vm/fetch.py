@@ -12,7 +12,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -57,8 +57,8 @@ def packaging(identity: Sequence[str], machine: str) -> Packaging:
     )
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
     families = {
-        "ubuntu": _with(debian, name="Ubuntu", metapackage="linux-image-virtual"),
-        "debian": _with(debian, name="Debian", metapackage=f"linux-image-cloud-{architecture}"),
+        "ubuntu": replace(debian, name="Ubuntu", metapackage="linux-image-virtual", tested=False),
+        "debian": replace(debian, metapackage=f"linux-image-cloud-{architecture}"),
         "fedora": Packaging(
             "Fedora",
             lambda package: ("dnf", "download", package),
@@ -182,7 +182,3 @@ def _run(command: Sequence[str], place: str) -> bytes:
             "Refresh the package lists (sudo apt-get update), check the network, and try again.",
         ) from error
     return done.stdout
-
-
-def _with(base: Packaging, *, name: str, metapackage: str) -> Packaging:
-    return Packaging(name, base.download, base.open, base.suffix, base.archive, metapackage=metapackage)
