@@ -144,7 +144,8 @@ class LearnScreen(PlayScreen):
             self._show_output()
         if old.activity is not view.activity:
             self.progress = ""
-            self._compare()
+            if not self.frozen:
+                self._compare()
         if view.number != old.number or not self.chosen:
             self.chosen = self._main_container() or self.chosen
         output = self.query_one("#output")
