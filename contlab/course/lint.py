@@ -19,8 +19,8 @@ from contlab.doctor import WORDS
 from contlab.rootfs.recipes import names as recipe_names
 
 RUNGS = ("nudge", "command", "solution")
-LEAST, MOST = 64 << 20, 1 << 30
-"""Bytes of RAM that a lesson may give to a guest."""
+LEAST, MOST = 80 << 20, 1 << 30
+"""Bytes of RAM that a lesson may give to a guest: with less, kernel and initramfs find no room to boot."""
 RESERVED = frozenset({HOST_NAME, "before", "machine", "lab"})
 """Words that no container and no run may be called."""
 
@@ -132,7 +132,7 @@ class _Lint:
         else:
             self._name(vm.name, vm.line, ())
         if not LEAST <= vm.memory <= MOST:
-            self.mistakes.add(vm.line, "`memory` of a guest must be from 64M to 1G")
+            self.mistakes.add(vm.line, "`memory` of a guest must be from 80M to 1G")
         for word in ("qemu", "kernel-image"):
             if word not in self.lesson.needs:
                 self.mistakes.add(vm.line, f"the lesson boots a guest: its `needs` must name {word}")
