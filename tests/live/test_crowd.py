@@ -32,7 +32,8 @@ async def test_a_hundred_containers_are_started_watched_and_removed() -> None:
         assert isinstance(crowd.memory, Spread)
         assert isinstance(crowd.pss, Spread)
         assert 0 < crowd.memory.p50 < 4 << 20
-        assert 0 < crowd.pss.p50 < 1 << 20
+        # In a tree that had to be copied, as before Linux 6.6, its program's pages are each container's own.
+        assert 0 < crowd.pss.p50 < (2 if SLOW else 1) << 20
         assert CONTAINERS == crowd.memory.runs == crowd.pss.runs == crowd.ready_ms.runs
         assert 0 == crowd.supervisor_after[1]
         assert ([], []) == (cgroups_of(runtime.run), children(supervisor))
