@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from contlab.cli import COMMANDS
-from contlab.course.library import check
+from contlab.course.catalogue import check
 
 FRONT = '---\nid: readme\ntitle: "README"\nminutes: 1\nneeds: [root]\ngoals: [See it]\n---\n\n'
 

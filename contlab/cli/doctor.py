@@ -72,8 +72,8 @@ def _clean(as_json: bool) -> int:
 
 def _lessons() -> Iterator[tuple[str, Readiness]]:
     """Each lesson and how it can be played; those with mistakes are ``contlab lessons check``'s matter."""
+    from contlab.course.catalogue import tracks
     from contlab.course.document import read
-    from contlab.course.library import tracks
     from contlab.doctor import readiness
 
     for track in tracks():

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from datetime import date
 
+    from contlab.course.catalogue import Track
     from contlab.course.lesson import Lesson
-    from contlab.course.library import Track
     from contlab.course.progress import Progress
     from contlab.lab import Lab
     from contlab.lab.compare import Comparison, Measuring
@@ -39,10 +39,10 @@ def learn(record: Path | None = None, sudo: bool = False, lesson: str | None = N
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UnavailableError("the Learn screen needs a terminal", "Play a lesson with no screen: contlab run LESSON")
 
-    from contlab.course import library
+    from contlab.course import catalogue
     from contlab.course.progress import Progress
 
-    first = library.open_lesson(lesson) if lesson else _unfinished(library.tracks(), Progress())
+    first = catalogue.open_lesson(lesson) if lesson else _unfinished(catalogue.tracks(), Progress())
     return teach(first, record, review_of, sudo=elevation.elevate(sudo))
 
 
@@ -55,7 +55,7 @@ def teach(
     sudo: bool = False,
 ) -> int:
     """Run the app with the real things; its exit code. ``sudo``: supervisors are started by sudo(8)."""
-    from contlab.course import library
+    from contlab.course import catalogue
     from contlab.course.progress import Progress
     from contlab.tui.app import ContlabApp
     from contlab.tui.course import Course
@@ -71,7 +71,7 @@ def teach(
 
         return compare()
 
-    course = Course(library.tracks, _open, open_lab, Progress(), rows(ModelParameters(), host_memory()))
+    course = Course(catalogue.tracks, _open, open_lab, Progress(), rows(ModelParameters(), host_memory()))
     app = ContlabApp(course, first, review, review_first=review_first, comparing=comparing)
     app.run()
     return app.return_code or 0
@@ -92,7 +92,7 @@ def review_of(vault: Path | None = None, on: date | None = None, caps: Caps | No
 
 
 def _open(path: Path) -> Lesson:
-    from contlab.course.library import open_lesson
+    from contlab.course.catalogue import open_lesson
 
     return open_lesson(str(path))
 

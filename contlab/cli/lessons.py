@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from contlab.course.library import Track
+    from contlab.course.catalogue import Track
     from contlab.course.mistake import Mistake
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
@@ -23,7 +23,7 @@ def lessons() -> None:
 @JSON
 def list_lessons(as_json: bool) -> None:
     """List tracks and lessons: name, minutes, title."""
-    from contlab.course.library import tracks
+    from contlab.course.catalogue import tracks
 
     found = tracks()
     if as_json:
@@ -48,7 +48,7 @@ def check_lessons(paths: tuple[Path, ...], prove: bool, as_json: bool) -> int:
     rights for that; it exits 1 when a lesson without mistakes says something that the kernel does not do.
     """
     from contlab import paths as places
-    from contlab.course.library import check, lesson_files
+    from contlab.course.catalogue import check, lesson_files
     from contlab.errors import ExitCode
 
     files = tuple(file for path in paths or (places.shipped("lessons"),) for file in lesson_files(path))
@@ -74,7 +74,7 @@ def _refuted(file: Path) -> list[str]:
     """What the lesson says and the kernel does not do, as FILE:LINE."""
     import asyncio
 
-    from contlab.course.library import open_lesson
+    from contlab.course.catalogue import open_lesson
     from contlab.lab import open_lab
     from contlab.lab.headless import Decided, Judged, play
 

@@ -81,7 +81,7 @@ def _lines(entry: Entry) -> Iterator[str]:
 def _show(file: Path, header: TraceHeader, speed: float) -> int | None:
     import tempfile
 
-    from contlab.course import library
+    from contlab.course import catalogue
     from contlab.course.lesson import Lesson
     from contlab.course.progress import Progress
     from contlab.lab import Lab, ReplayLab
@@ -95,7 +95,7 @@ def _show(file: Path, header: TraceHeader, speed: float) -> int | None:
     with tempfile.TemporaryDirectory(prefix="contlab-") as elsewhere:  # who watches has done nothing yet
         progress = Progress(Path(elsewhere, "progress.json"))
         model = rows(ModelParameters(), host_memory())
-        course = Course(library.tracks, lambda path: library.open_lesson(str(path)), open_lab, progress, model)
-        app = ContlabApp(course, library.open_lesson(header.subject))
+        course = Course(catalogue.tracks, lambda path: catalogue.open_lesson(str(path)), open_lab, progress, model)
+        app = ContlabApp(course, catalogue.open_lesson(header.subject))
         app.run()
     return app.return_code

@@ -30,7 +30,7 @@ def run(as_json: bool, record: Path | None, replay: Path | None, sudo: bool, les
     """
     import asyncio
 
-    from contlab.course.library import open_lesson
+    from contlab.course.catalogue import open_lesson
 
     if record is not None and replay is not None:
         raise click.UsageError("--record and --replay exclude each other")

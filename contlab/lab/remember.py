@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contlab import paths
+from contlab.course.catalogue import lesson_files
 from contlab.course.document import read
 from contlab.course.lesson import Lesson, Predict
-from contlab.course.library import lesson_files
 from contlab.course.progress import Progress
 from contlab.errors import LessonError
 from contlab.review.cards import Draft, from_lesson, from_prediction

@@ -67,7 +67,8 @@ async def spawns(rounds: int = 50) -> Spawns:
         folder = Path(runtime.directory, "bench")  # it goes with the run
         await asyncio.to_thread(folder.mkdir)
         here, absent = rivals(tree, SPEC.command, SPEC.limits, folder, f"contlab-{runtime.run}")
-        bare = _Bare(tree, folder, f"contlab-{runtime.run}-bare")
+        group = await runtime.group("bare", Limits())
+        bare = _Bare(tree, folder, group.cgroups)
         stack.push_async_callback(bare.close)
         ways: dict[str, Way] = {"contlab": lambda turn: _contlab(runtime, turn), "bare system calls": bare.cycle}
         failed = {}
@@ -151,8 +152,9 @@ def _run(command: list[str], name: str) -> Cycle:
 class _Bare:
     """A process of its own that makes contlab's container by the plan's calls alone (``contlab.runtime.bare``)."""
 
-    def __init__(self, tree: str, folder: Path, cgroup: str) -> None:
-        self._arguments = (msgspec.json.encode(SPEC).decode(), tree, str(folder), cgroup)
+    def __init__(self, tree: str, folder: Path, group: dict[str, str]) -> None:
+        spec, cgroups = (msgspec.json.encode(given).decode() for given in (SPEC, group))
+        self._arguments = (spec, tree, str(folder), cgroups)
         self._process: asyncio.subprocess.Process | None = None
 
     async def cycle(self, turn: int) -> Cycle:

@@ -1,9 +1,9 @@
 """The plan's bare system calls: no supervisor, no protocol, no events. What ``contlab bench spawn`` measures against.
 
-``python -m contlab.runtime.bare SPEC ROOTFS FOLDER CGROUP``: SPEC is a ContainerSpec as JSON, FOLDER a directory to
-build in, CGROUP the name of its cgroups. For each line on stdin it makes one container in one fork, the plan's
-operations straight one after the other, and prints two numbers: seconds until the command's first byte, and until it
-is reaped and its cgroup is removed.
+``python -m contlab.runtime.bare SPEC ROOTFS FOLDER GROUP``: SPEC is a ContainerSpec as JSON, FOLDER a directory to
+build in, GROUP the directories of the cgroup that its own are made in; whoever made that removes them with it. For each
+line on stdin it makes one container in one fork, the plan's operations straight one after the other, and prints two
+numbers: seconds until the command's first byte, and until it is reaped and its cgroup is removed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def cycle(plan: Plan, directories: dict[str, str]) -> tuple[float, float]:
     if pid == 0:
         try:
             prctl(PR.SET_PDEATHSIG, signal.SIGKILL)
-            os.read(go, 1)
+            if not os.read(go, 1):
+                os._exit(125)
             os.dup2(saying, 1)
             _run(plan.inside, Linux(os.getpid()))
         finally:
@@ -65,8 +66,9 @@ def _run(operations: Sequence[Operation], kernel: Linux) -> None:
 
 def main(argv: Sequence[str] = sys.argv) -> None:
     """Until the end of stdin."""
-    spec, tree, folder, name = msgspec.json.decode(argv[1], type=ContainerSpec), *argv[2:5]
-    planned = cgroup.plan_cgroup(cgroup.read_hierarchies(), name, spec.limits, {})
+    spec, tree, folder = msgspec.json.decode(argv[1], type=ContainerSpec), *argv[2:4]
+    group = msgspec.json.decode(argv[4], type=dict[str, str])
+    planned = cgroup.plan_cgroup(cgroup.read_hierarchies(), "contlab-bare", spec.limits, group)
     places = Places(tree, f"{folder}/root", f"{folder}/lower")
     os.mkdir(places.scratch)
     os.mkdir(places.lower)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from contlab.course.catalogue import Track
 from contlab.course.lesson import Lesson
-from contlab.course.library import Track
 from contlab.course.progress import Progress
 from contlab.tui.player import LabFactory
 from contlab.vm.row import Row

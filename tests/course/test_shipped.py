@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from contlab import paths
+from contlab.course.catalogue import check, lesson_files, tracks
 from contlab.course.document import read
 from contlab.course.lesson import Card, Expect, Lesson, Note, Predict, Prose, Run
-from contlab.course.library import check, lesson_files, tracks
 
 FILES = lesson_files(paths.shipped("lessons"))
 LESSONS = [read(path).lesson for path in FILES]

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 import contlab.lab
+from contlab.course.catalogue import open_lesson
 from contlab.course.lesson import Lesson
-from contlab.course.library import open_lesson
 from contlab.doctor import Finding, Level, Readiness, Status
 from contlab.errors import NotPermittedError
 from contlab.lab import ReplayLab, open_lab

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contlab import paths
-from contlab.course.library import open_lesson, tracks
+from contlab.course.catalogue import open_lesson, tracks
 from contlab.lab import Lab, ReplayLab, recording_of
 from contlab.lab.headless import Ended, play
 

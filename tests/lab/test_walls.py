@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from contlab.course.catalogue import open_lesson
 from contlab.course.lesson import Container, Lesson, Prose, Step
-from contlab.course.library import open_lesson
 from contlab.errors import NotPermittedError
 from contlab.lab.walls import housed, refuse_bare, ships
 from contlab.runtime.ground import LAB_USER

@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from contlab import paths
+from contlab.course.catalogue import open_lesson
 from contlab.course.facts import FactContext
 from contlab.course.lesson import Action, Container, Lesson, Prose, Run, Step
-from contlab.course.library import open_lesson
 from contlab.errors import RuntimeFailure, TraceError
 from contlab.lab import LiveLab
 from contlab.lab.output import KEPT, SHOWN

@@ -7,11 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from contlab import paths
 from contlab.lab.spawn_bench import spawns
+from contlab.runtime.client import Runtime
+from contlab.runtime.spec import Limits
 from tests.live.containers import PATIENCE, cgroups_of, until
 
 pytestmark = pytest.mark.needs("root", "cgroup-memory", "cgroup-pids", "cgroup-cpu")
@@ -57,3 +60,14 @@ def test_in_json_the_conditions_and_each_way_are_told() -> None:
     told = json.loads(ended.stdout)
     assert {"conditions", "timings", "absent", "failed"} == told.keys()
     assert {"name", "ready", "full", "without"} == told["timings"][0].keys()
+
+
+async def test_what_a_bare_way_that_was_killed_left_goes_with_the_run() -> None:
+    async with Runtime() as runtime:
+        group = await runtime.group("bare", Limits())
+        left = [Path(directory, "contlab-bare") for directory in dict.fromkeys(group.cgroups.values())]
+        for directory in left:
+            directory.mkdir()
+
+    assert [] == cgroups_of(runtime.run)
+    assert [] == [directory for directory in left if directory.exists()]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from contlab import paths
+from contlab.course.catalogue import lesson_files
 from contlab.course.document import read
-from contlab.course.library import lesson_files
 from contlab.errors import ContlabError
 from contlab.review.cards import Card, Draft, from_lesson, from_note, from_prediction, match
 from contlab.review.deck import Deck, Synced

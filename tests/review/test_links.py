@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from contlab import paths
+from contlab.course.catalogue import lesson_files
 from contlab.course.document import read
 from contlab.course.lesson import Card, Prose
-from contlab.course.library import lesson_files
 from contlab.review.links import Anchor, Kind, Lessons, Target, anchors, words
 
 USERS_NOTE = (Path(__file__).parents[1] / "data" / "review" / "why-containers.md").read_bytes()

@@ -11,8 +11,8 @@ import pytest
 from textual.app import App
 from textual.pilot import Pilot
 
+from contlab.course.catalogue import Entry, Track
 from contlab.course.lesson import Lesson
-from contlab.course.library import Entry, Track
 from contlab.course.progress import Progress
 from contlab.tui.app import ContlabApp
 from contlab.tui.course import Course

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from functools import partial
 from pathlib import Path
 
-from contlab.course.library import Entry, Track
+from contlab.course.catalogue import Entry, Track
 from contlab.course.progress import Progress
 from contlab.errors import LessonError
 from contlab.lab.compare import Comparison, Measuring

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
+from contlab.course.catalogue import open_lesson
 from contlab.course.lesson import Lesson, Prose, Run, Step, Vm
-from contlab.course.library import open_lesson
 from contlab.course.progress import Progress
 from contlab.course.session import Phase
 from contlab.lab import ReplayLab, recording_of

@@ -18,8 +18,8 @@ from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
+from contlab.course.catalogue import Track
 from contlab.course.lesson import Lesson
-from contlab.course.library import Track
 from contlab.course.progress import Progress
 from contlab.errors import ContlabError
 from contlab.tui.course import Course

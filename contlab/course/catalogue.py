@@ -1,4 +1,4 @@
-"""Library: the tracks and lessons there are, and the one that a name means."""
+"""Catalogue: the tracks and lessons there are, and the one that a name means."""
 
 from __future__ import annotations
 

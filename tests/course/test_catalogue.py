@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from contlab.course.library import check, find, lesson_files, open_lesson, tracks
+from contlab.course.catalogue import check, find, lesson_files, open_lesson, tracks
 from contlab.course.mistake import BrokenLesson
 from contlab.errors import LessonError
 
