@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from contlab.errors import UnavailableError
+from contlab.lab import getpid
 from contlab.lab.guest_places import Place
 
 TARGET = 0.25
@@ -40,10 +41,13 @@ WORKS = (
     Work("work.cpu", "shell loop (CPU)", "turns/s", _LOOP.format(":"),
          "Instructions only, no call into the kernel. A container's are the host's, and so are a guest's where the "
          "processor runs them itself; emulated, each is translated first.", 2000),
-    Work("work.syscall", "system calls (read, write)", "calls/s",
+    Work("work.getpid", "system call (getpid)", "calls/s", getpid.line(),
+         "The least that a call into the kernel can be. A guest's goes to its own kernel and never leaves it; a "
+         "container's goes to the host's, through a seccomp filter where there is one.", 20_000),
+    Work("work.syscall", "reads and writes of a byte", "calls/s",
          "dd if=/dev/zero of=/dev/null bs=1 count=$n 2>/dev/null",
-         "A guest's system calls go to its own kernel and never leave it; a container's go to the host's, like any "
-         "process's, through a seccomp filter where there is one.", 5000, times=2),
+         "A system call with some work behind it: two files are looked up in a table, and a byte is copied.",
+         5000, times=2),
     Work("work.open", "open, read, close a file", "files/s", _LOOP.format("read -r x </etc/passwd"),
          "Path lookup in the mount namespace: through an overlay in the container, in the root file system of the "
          "guest.", 300),
