@@ -7,6 +7,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TypeVar
 
@@ -131,21 +132,32 @@ def marked(mark: str) -> list[str]:
     return found
 
 
+def below(top: Path | str, pattern: str) -> list[str]:
+    """Paths of files and directories under ``top`` whose name matches; unlike ``Path.rglob``, it bears that some of
+    them go while one looks."""
+    found = ((at, name) for at, directories, files in os.walk(top) for name in (*directories, *files))
+    return [f"{at}/{name}" for at, name in found if fnmatch(name, pattern)]
+
+
 def cgroups_of(run: str) -> list[str]:
     """Cgroups that carry a run's name, on all hierarchies."""
     mounts = parse_mountinfo(Path("/proc/self/mountinfo").read_bytes())
     tops = [mount.mount_point for mount in mounts if mount.filesystem_type in ("cgroup", "cgroup2")]
-    return [f"{at}/{name}" for top in tops for at, names, _ in os.walk(top) for name in names if run in name]
+    return [path for top in tops for path in below(top, f"*{run}*")]
+
+
+def traces_of(run: str) -> list[str]:
+    """What of a run is still on the host, its processes aside: cgroups, mounts, directory, lock."""
+    mounts = parse_mountinfo(Path("/proc/self/mountinfo").read_bytes())
+    found = [f"mount {mount.mount_point}" for mount in mounts if run in mount.mount_point]
+    found += [f"file {path}" for path in paths.runtime_root().glob(f"*{run}*")]
+    return found + [f"cgroup {path}" for path in cgroups_of(run)]
 
 
 def left_of(run: str) -> list[str]:
-    """Everything of a run that is still on the host: processes, cgroups, mounts, directory, lock."""
-    root = paths.runtime_root()
-    mounts = parse_mountinfo(Path("/proc/self/mountinfo").read_bytes())
+    """Everything of a run that is still on the host."""
     found = [f"process {process}" for process in marked(run)]
     for path in cgroups_of(run):
-        found.append(f"cgroup {path}")
         with contextlib.suppress(OSError):  # it went meanwhile
             found += [f"process {pid}" for pid in Path(path, "cgroup.procs").read_text().split()]
-    found += [f"mount {mount.mount_point}" for mount in mounts if run in mount.mount_point]
-    return found + [f"file {path}" for path in root.glob(f"*{run}*")]
+    return found + traces_of(run)

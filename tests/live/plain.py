@@ -23,6 +23,7 @@ import psutil
 
 from contlab.linux.hierarchies import Mode
 from contlab.runtime.cgroup import read_hierarchies
+from tests.live.containers import below
 
 UID = 65_534 if os.geteuid() == 0 else os.geteuid()
 DEADLINE = 300.0
@@ -78,9 +79,9 @@ class PlainUser:
 
     def left(self) -> list[str]:
         """What there still is of their runs: processes, cgroups, directories and sockets."""
-        found = [str(path) for path in (self.home / "run").rglob("*") if path.name != "contlab"]
+        found = [path for path in below(self.home / "run", "*") if not path.endswith("/contlab")]
         found += [f"process {process.pid}" for process in self.processes()]
-        return found + [str(path) for path in self.cgroup.parent.rglob("contlab-*")] if self.cgroup else found
+        return found + below(self.cgroup.parent, "contlab-*") if self.cgroup else found
 
     def processes(self) -> list[psutil.Process]:
         """All of this user that have to do with their runs: they name the home, or sleep as long as only ours do."""

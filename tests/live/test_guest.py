@@ -25,6 +25,7 @@ from contlab.vm import power
 from contlab.vm.budget import OVERHEAD, Budget
 from contlab.vm.machine import BootError, Machine, Reason
 from contlab.vm.qemu import Accelerator, Guest
+from tests.live.containers import below
 
 pytestmark = [pytest.mark.guest, pytest.mark.needs("root", "qemu", "kernel-image", "busybox")]
 
@@ -118,7 +119,7 @@ def test_sigkill_of_the_app_leaves_no_qemu_and_no_cgroup() -> None:
         gone, _ = psutil.wait_procs([qemu, psutil.Process(qemu.ppid())], timeout=10)
         assert qemu in gone
     (name,) = ours
-    assert [] == [path for tree in Path("/sys/fs/cgroup").glob("*") for path in tree.rglob(name)]
+    assert [] == below("/sys/fs/cgroup", name)
 
 
 def worker(comm: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from contlab.runtime.handle import Container
 from contlab.runtime.plan import ENVIRONMENT
 from contlab.runtime.spec import ALL_NAMESPACES, ContainerSpec, Namespace, RootMethod
 from contlab.runtime.terminal import Terminal
-from tests.live.containers import PATIENCE, Output, left_of, run_in, shell, until
+from tests.live.containers import PATIENCE, Output, run_in, shell, until
 
 pytestmark = pytest.mark.needs("root", "cgroup", "ns-pid", "pivot_root", "proc")
 
@@ -26,14 +25,6 @@ KINDS: dict[str, dict[str, object]] = {
     "without user namespace": {"namespaces": ALL_NAMESPACES - {Namespace.USER}},
     "on a network": {"network": "lan"},
 }
-
-
-@pytest.fixture
-async def runtime() -> AsyncIterator[Runtime]:
-    """One that must leave nothing behind."""
-    async with Runtime() as runtime:
-        yield runtime
-    assert [] == left_of(runtime.run)
 
 
 async def waiting(runtime: Runtime, output: Output, name: str, **fields: object) -> Container:

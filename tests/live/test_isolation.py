@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 import resource
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,17 +33,9 @@ from tests.live.attacks import (
     row,
     scene,
 )
-from tests.live.containers import PATIENCE, Output, left_of, limits_of, run, run_in, shell
+from tests.live.containers import PATIENCE, Output, limits_of, run, run_in, shell
 
 pytestmark = pytest.mark.needs("root", "cgroup", "cgroup-pids", "cgroup-memory", "pivot_root", "proc")
-
-
-@pytest.fixture
-async def runtime() -> AsyncIterator[Runtime]:
-    """One that must leave nothing behind."""
-    async with Runtime() as runtime:
-        yield runtime
-    assert [] == left_of(runtime.run)
 
 
 @pytest.fixture

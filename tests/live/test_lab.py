@@ -13,7 +13,6 @@ import msgspec
 import psutil
 import pytest
 
-from contlab import paths
 from contlab.course.catalogue import open_lesson
 from contlab.course.facts import FactContext
 from contlab.course.lesson import Action, Container, Lesson, Prose, Run, Step
@@ -24,6 +23,7 @@ from contlab.lab.protocol import Happened, News, Output, Sampled, Trouble
 from contlab.observe.snapshot import CgroupSample, MountTree, NetworkView, Snapshot
 from contlab.runtime.events import Exited, OperationDone, Started
 from contlab.runtime.spec import Bind, ContainerSpec, RootMethod, Tmpfs
+from tests.live.containers import traces_of
 
 pytestmark = pytest.mark.needs("root", "cgroup-memory", "cgroup-pids", "ns-pid", "pivot_root", "proc")
 
@@ -95,16 +95,6 @@ def pids(facts: FactContext, name: str = "box") -> list[tuple[int, int]]:
     processes = snapshot(facts, name).processes
     assert isinstance(processes, tuple)
     return sorted((process.inside, process.pid) for process in processes)
-
-
-def traces_of(run: str) -> list[str]:
-    """What this host has that carries the run's name."""
-    found = [str(path) for path in paths.runtime_root().glob(f"*{run}*")]
-    mounts = Path("/proc/self/mountinfo").read_text()
-    found += re.findall(rf"\S*contlab-{run}\S*", mounts)
-    for mount in re.findall(r"^\S+ \S+ \S+ \S+ (\S+) .* - cgroup2? ", mounts, re.MULTILINE):
-        found += [str(path) for path in Path(mount).rglob(f"contlab-{run}*")]
-    return found
 
 
 async def ended(processes: list[tuple[int, int]]) -> None:

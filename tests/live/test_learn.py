@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.containers import below
+
 DEADLINE = 30.0
 """Seconds that any answer may take."""
 
@@ -121,7 +123,7 @@ def test_a_closed_terminal_window_ends_it_and_its_containers(terminal: Terminal)
 
 def runs_left() -> list[str]:
     """Cgroups of runs that this test's own contlab could have made."""
-    return [str(path) for path in Path("/sys/fs/cgroup").glob("**/contlab-*-tenant")]
+    return below("/sys/fs/cgroup", "contlab-*-tenant")
 
 
 def eventually(holds: Callable[[], bool]) -> bool:

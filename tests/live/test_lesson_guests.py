@@ -21,6 +21,7 @@ from contlab.lab.protocol import News, Output, Sampled
 from contlab.observe.snapshot import Booting, GuestSample, Snapshot
 from contlab.runtime.spec import ContainerSpec
 from contlab.vm import agent as agents
+from tests.live.containers import below
 from tests.live.test_guest import cgroups_of, contlab, our_emulators
 from tests.live.test_guest_less import GUEST_LESSON
 from tests.live.test_lab import DEADLINE, WAITING, Listener
@@ -198,7 +199,7 @@ async def test_closed_while_it_boots_nothing_of_it_is_left() -> None:
     await lab.close()
 
     assert set() == our_emulators()
-    assert [] == [path for tree in Path("/sys/fs/cgroup").glob("*") for path in tree.rglob(name)]
+    assert [] == below("/sys/fs/cgroup", name)
 
 
 async def test_one_that_is_killed_from_outside_has_ended_and_did_not_panic(lab: LiveLab) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from contlab.observe.source import HostSource
 from contlab.runtime.client import Runtime
 from contlab.runtime.handle import Container
 from contlab.runtime.spec import IoLimit, Limits, Namespace
-from tests.live.containers import Output, left_of, run_in, shell, until
+from tests.live.containers import Output, run_in, shell, until
 
 pytestmark = pytest.mark.needs("root", "cgroup", "cgroup-memory", "cgroup-cpu", "cgroup-pids")
 
@@ -31,20 +31,6 @@ def version(controller: str) -> Version:
     tree = HIERARCHIES.of(controller)
     assert tree
     return tree.version
-
-
-@pytest.fixture
-async def runtime() -> AsyncIterator[Runtime]:
-    """One that must leave nothing behind."""
-    async with Runtime() as runtime:
-        yield runtime
-    assert [] == left_of(runtime.run)
-
-
-@pytest.fixture
-def output() -> Iterator[Output]:
-    with Output() as output:
-        yield output
 
 
 def held(container: Container, limit: str) -> list[str]:

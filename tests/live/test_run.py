@@ -17,8 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from contlab import paths
 from contlab.errors import ExitCode
+from tests.live.containers import traces_of
 
 pytestmark = pytest.mark.needs("root", "cgroup-memory", "cgroup-pids", "ns-pid", "pivot_root", "proc")
 
@@ -125,14 +125,6 @@ def test_a_disk_that_fills_up_ends_the_recording_and_not_the_lesson(walls: Path,
 # --- how it is ended ----------------------------------------------------------------------------------------------
 
 
-def left(run: str) -> list[str]:
-    found = [str(path) for path in paths.runtime_root().glob(f"*{run}*")]
-    mounts = Path("/proc/self/mountinfo").read_text()
-    for mount in re.findall(r"^\S+ \S+ \S+ \S+ (\S+) .* - cgroup2? ", mounts, re.MULTILINE):
-        found += [str(path) for path in Path(mount).rglob(f"contlab-{run}*")]
-    return found
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_a_signal_ends_it_and_all_its_containers(walls: Path, tmp_path: Path, number: int) -> None:
     lesson = tmp_path / "long.md"
@@ -152,7 +144,7 @@ def test_a_signal_ends_it_and_all_its_containers(walls: Path, tmp_path: Path, nu
         assert (-number if number == signal.SIGKILL else 128 + number) == run.wait(DEADLINE)
         assert "" == run.stderr.read()
     until(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes))
-    until(lambda: not left(name))
+    until(lambda: not traces_of(name))
 
 
 def test_a_reader_that_goes_away_ends_it_without_a_traceback(walls: Path) -> None:

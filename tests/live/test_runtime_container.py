@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,20 +37,6 @@ pytestmark = pytest.mark.needs("root", "cgroup")
 WAITING = "echo ready; while :; do sleep 1000; done"
 BARE = {"namespaces": frozenset(), "root": RootMethod.HOST}
 LIMITED = Limits(memory=32 << 20, cpus=0.5, pids=16)
-
-
-@pytest.fixture
-async def runtime() -> AsyncIterator[Runtime]:
-    """One that must leave nothing behind."""
-    async with Runtime() as runtime:
-        yield runtime
-    assert [] == left_of(runtime.run)
-
-
-@pytest.fixture
-def output() -> Iterator[Output]:
-    with Output() as output:
-        yield output
 
 
 async def waiting(runtime: Runtime, output: Output, name: str = "box", **fields: object) -> Container:

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,20 +20,6 @@ from tests.live.containers import PATIENCE, SLOW, Output, children, left_of, mar
 pytestmark = pytest.mark.needs("root", "cgroup")
 
 SLEEP = ContainerSpec(command=("/bin/sleep", "1000"))
-
-
-@pytest.fixture
-async def runtime() -> AsyncIterator[Runtime]:
-    """One that must leave nothing behind."""
-    async with Runtime() as runtime:
-        yield runtime
-    assert [] == left_of(runtime.run)
-
-
-@pytest.fixture
-def output() -> Iterator[Output]:
-    with Output() as output:
-        yield output
 
 
 @pytest.fixture

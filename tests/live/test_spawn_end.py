@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from contlab import paths
+from tests.live.containers import traces_of
 
 pytestmark = pytest.mark.needs("root", "cgroup-pids", "ns-pid", "pivot_root", "proc")
 
@@ -52,16 +52,6 @@ def run_of(pid: int) -> str:
 
     until(lambda: bool(names()))
     return names()[0]
-
-
-def left(run: str) -> list[str]:
-    """What this host has that carries the run's name."""
-    mounts = Path("/proc/self/mountinfo").read_text()
-    found = re.findall(rf"\S*contlab-{run}\S*", mounts)
-    found += [str(path) for path in paths.runtime_root().glob(f"*{run}*")]
-    for mount in re.findall(r"^\S+ \S+ \S+ \S+ (\S+) .* - cgroup2? ", mounts, re.MULTILINE):
-        found += [str(path) for path in Path(mount).rglob(f"contlab-{run}*")]
-    return found
 
 
 class Terminal:
@@ -171,7 +161,7 @@ def test_ctrl_c_kills_what_has_no_handler_for_it_and_says_why(terminal: Callable
     assert "PID 1 has no handler for SIGINT" in here.screen
     assert "Traceback" not in here.screen
     assert here.intact()
-    assert [] == left(run)
+    assert [] == traces_of(run)
 
 
 def test_ctrl_c_is_the_command_s_own_to_answer(terminal: Callable[..., Terminal]) -> None:
@@ -198,7 +188,7 @@ def test_a_shell_that_is_killed_while_it_edits_a_line_leaves_the_terminal_as_it_
 
     assert 128 + number == here.code()
     assert here.intact()
-    assert [] == left(run)
+    assert [] == traces_of(run)
 
 
 def test_when_the_terminal_goes_away_the_container_goes_with_it() -> None:
@@ -210,7 +200,7 @@ def test_when_the_terminal_goes_away_the_container_goes_with_it() -> None:
     os.close(here.slave)
 
     assert 129 == here.process.wait(DEADLINE)
-    assert [] == left(run)
+    assert [] == traces_of(run)
     until(lambda: not any(process.is_running() for process in processes))
 
 
@@ -230,7 +220,7 @@ def test_a_signal_to_it_ends_the_container_and_leaves_nothing(number: int, optio
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
     until(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes))
-    until(lambda: not left(run))
+    until(lambda: not traces_of(run))
 
 
 def test_when_the_supervisor_is_killed_it_says_so_and_leaves_nothing() -> None:
@@ -245,4 +235,4 @@ def test_when_the_supervisor_is_killed_it_says_so_and_leaves_nothing() -> None:
         assert process.stderr is not None
         assert re.match(r"contlab: the supervisor .*\n  .+\n$", process.stderr.read())
     until(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes))
-    until(lambda: not left(run))
+    until(lambda: not traces_of(run))

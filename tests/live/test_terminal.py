@@ -10,7 +10,7 @@ import signal
 import struct
 import subprocess
 import termios
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
@@ -20,8 +20,8 @@ from contlab.runtime.client import Runtime
 from contlab.runtime.protocol import Window
 from contlab.runtime.spec import ContainerSpec, Namespace, RootMethod
 from contlab.runtime.terminal import Terminal
-from tests.live.containers import PATIENCE, left_of, shell
-from tests.live.test_spawn_end import CONTLAB, DEADLINE, PROMPT, left, run_of, until
+from tests.live.containers import PATIENCE, shell, traces_of
+from tests.live.test_spawn_end import CONTLAB, DEADLINE, PROMPT, run_of, until
 from tests.live.test_spawn_end import Terminal as Keyboard
 
 pytestmark = pytest.mark.needs("root", "cgroup-pids", "ns-pid", "pivot_root", "proc")
@@ -146,7 +146,7 @@ def test_our_terminal_is_as_it_was_after_a_signal(spawned: Callable[..., Keyboar
 
     assert 128 + number == here.code()
     assert here.intact()
-    assert [] == left(run)
+    assert [] == traces_of(run)
 
 
 def test_our_terminal_is_as_it_was_when_the_supervisor_is_killed(spawned: Callable[..., Keyboard]) -> None:
@@ -159,7 +159,7 @@ def test_our_terminal_is_as_it_was_when_the_supervisor_is_killed(spawned: Callab
     assert 125 == here.code()
     assert here.intact()
     assert "the supervisor was killed by SIGKILL" in here.screen
-    until(lambda: not left(run))
+    until(lambda: not traces_of(run))
 
 
 def test_stopped_from_outside_it_leaves_the_terminal_to_others_and_takes_it_again(
@@ -186,7 +186,7 @@ def test_ctrl_bracket_three_times_kills_what_listens_to_nothing(spawned: Callabl
 
     assert 137 == here.code()
     assert here.intact()
-    assert [] == left(run)
+    assert [] == traces_of(run)
 
 
 def test_without_a_terminal_of_ours_the_command_has_one_all_the_same() -> None:
@@ -217,13 +217,6 @@ def test_a_flood_comes_through_whole() -> None:
 
 
 # --- for those who hold the other end -------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def runtime() -> AsyncIterator[Runtime]:
-    async with Runtime() as runtime:
-        yield runtime
-    assert [] == left_of(runtime.run)
 
 
 async def read(terminal: Terminal, pattern: str) -> str:
