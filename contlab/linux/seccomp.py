@@ -1,7 +1,7 @@
 """A seccomp filter: classic BPF that refuses some system calls and lets all others pass.
 
 Sources: seccomp_filter.rst and <linux/{seccomp,filter,audit}.h>; numbers from <asm/unistd.h> of both machines. A
-program of our own, of some sixty instructions: libseccomp's Python bindings come without the library.
+program of our own, of some eighty instructions: libseccomp's Python bindings come without the library.
 """
 
 from __future__ import annotations
@@ -98,12 +98,12 @@ def deny(machine: str, allowed: frozenset[str] = frozenset()) -> bytes:
     if machine == "x86_64":
         denied |= _X86_ONLY
         rows.append(("", _JGE, 0x4000_0000, "absent", ""))  # the x32 numbers begin here
-    rows += [("", _JEQ, number, "refuse", "") for number in sorted(denied)]
+    places = dict.fromkeys(denied, "refuse") | {_IOCTL[place]: "ioctl"}
     if "unshare" not in allowed:
         # clone3's flags lie in memory, where a filter can't look: ENOSYS makes libc use clone, whose flags it can.
-        rows += [("", _JEQ, _CLONE3, "absent", ""), ("", _JEQ, _CLONE[place], "clone", "")]
+        places |= {_CLONE3: "absent", _CLONE[place]: "clone"}
+    rows += _search(sorted(places.items()))
     rows += [
-        ("", _JEQ, _IOCTL[place], "ioctl", "allow"),
         ("clone", _LD, _ARG0, "", ""),
         ("", _JSET, int(_NEW), "refuse", "allow"),
         ("ioctl", _LD, _ARG1, "", ""),
@@ -112,6 +112,20 @@ def deny(machine: str, allowed: frozenset[str] = frozenset()) -> bytes:
         *((label, _RET, value, "", "") for label, value in _RETURNS.items()),
     ]
     return _assemble(rows)
+
+
+def _search(places: Sequence[tuple[int, str]], label: str = "") -> list[_Row]:
+    """To a number's label, by halves: the kernel tries a new filter on each number there is (seccomp_cache_prepare)."""
+    if len(places) <= 3:
+        rows = [("", _JEQ, number, found, "allow" if number == places[-1][0] else "") for number, found in places]
+        return [(label, *rows[0][1:]), *rows[1:]]
+    middle = len(places) // 2
+    first = places[middle][0]
+    return [
+        (label, _JGE, first, f"from {first}", ""),
+        *_search(places[:middle]),
+        *_search(places[middle:], f"from {first}"),
+    ]
 
 
 def _assemble(rows: Sequence[_Row]) -> bytes:

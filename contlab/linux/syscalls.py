@@ -188,13 +188,16 @@ _LINUX_CAPABILITY_VERSION_3 = 0x20080522
 _PR_CAPBSET_DROP = int(PR.CAPBSET_DROP)
 
 
+_CAPABILITIES = max(CAP) + 1
+
+
 def bound_capabilities(kept: Iterable[CAP]) -> bool:
     """Give up all but ``kept``, of those that this thread has: out of the bounding set, too, so that execve(2) can't
     bring them back. False when that set is not ours to change (CAP_SETPCAP)."""
     have = _permitted()
     mask = sum(1 << cap for cap in kept) & have
     may = bool(have >> CAP.CAP_SETPCAP & 1)
-    for number in range(max(CAP) + 1) if may else ():
+    for number in range(_CAPABILITIES) if may else ():
         # EINVAL: one newer than this kernel.
         if not mask >> number & 1 and _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0) and ctypes.get_errno() != 22:
             _check(-1, "prctl", "CAPBSET_DROP", number)

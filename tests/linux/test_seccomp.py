@@ -19,13 +19,22 @@ TIOCSTI, TIOCLINUX, TIOCGWINSZ = 0x5412, 0x541C, 0x5413
 
 def verdict(program: bytes, machine: str, number: int, *arguments: int, arch: int | None = None) -> int:
     """What the filter returns for a call: struct seccomp_data goes in."""
+    return run(program, machine, number, *arguments, arch=arch)[0]
+
+
+def steps(program: bytes, machine: str, number: int) -> int:
+    """How many instructions that takes."""
+    return run(program, machine, number)[1]
+
+
+def run(program: bytes, machine: str, number: int, *arguments: int, arch: int | None = None) -> tuple[int, int]:
     padded = (*arguments, *(0,) * (6 - len(arguments)))
     data = struct.pack("<iIQ6Q", number, ARCHES[machine][1] if arch is None else arch, 0, *padded)
-    accumulator, place = 0, 0
+    accumulator, place, count = 0, 0, 0
     instructions = list(struct.iter_unpack("=HBBI", program))
     while True:
         code, if_true, if_false, value = instructions[place]
-        place += 1
+        place, count = place + 1, count + 1
         match code:
             case 0x20:  # BPF_LD | BPF_W | BPF_ABS
                 (accumulator,) = struct.unpack_from("<I", data, value)
@@ -36,7 +45,7 @@ def verdict(program: bytes, machine: str, number: int, *arguments: int, arch: in
             case 0x45:  # BPF_JMP | BPF_JSET | BPF_K
                 place += if_true if accumulator & value else if_false
             case 0x06:  # BPF_RET | BPF_K
-                return value
+                return value, count
             case _:
                 raise AssertionError(f"no such instruction: {code:#x}")
 
@@ -101,3 +110,10 @@ def test_nobody_types_into_a_terminal_for_another_by_ioctl(machine: str, upper: 
 def test_there_is_no_filter_for_another_machine() -> None:
     with pytest.raises(KeyError):
         deny("riscv64")
+
+
+def test_a_verdict_takes_few_steps_for_any_call(machine: str) -> None:
+    """The kernel tries a new filter on every number there is (seccomp_cache_prepare)."""
+    program = deny(machine)
+
+    assert max(steps(program, machine, number) for number in range(500)) <= 16 < len(program) // 8 // 2
