@@ -69,6 +69,7 @@ async def measure(runtime: Runtime, containers: int) -> Crowd:
     assert runtime.supervisor_pid is not None
     source, supervisor = HostSource(), runtime.supervisor_pid
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    runtime.listen(lambda event: None)  # as the app does: each step of each birth is told
     try:
         first = await runtime.spawn("crowd-0", IDLE, (null, null, null))
         _look([_sampler(source, first)])

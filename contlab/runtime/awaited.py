@@ -128,8 +128,11 @@ class Awaited:
         elif (group := self._groups.get(name)) and not group.done():
             _reject(group, error)
             self._groups.pop(name)
-        elif removal := self.removals.pop(name, None):
-            _reject(removal, error)
+        else:
+            if container:
+                _reject(container.removed, error)  # it was to go by itself
+            if removal := self.removals.pop(name, None):
+                _reject(removal, error)
 
 
 def _resolve(future: asyncio.Future[EventT], event: EventT) -> None:

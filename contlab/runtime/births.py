@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import socket
 from collections.abc import Sequence
 
 from contlab.linux.errno import SyscallError
@@ -13,23 +10,34 @@ from contlab.runtime import cgroup, stage
 from contlab.runtime.children import Children
 from contlab.runtime.failure import failure
 from contlab.runtime.kernel import Linux
-from contlab.runtime.operation import Operation
+from contlab.runtime.nursery import Newborn, Nursery
+from contlab.runtime.operation import MakeCgroup, Operation
 from contlab.runtime.plan import Plan
 from contlab.runtime.process import Process
+from contlab.runtime.spare import Spare, send
 from contlab.runtime.spec import ContainerSpec, Namespace, RootMethod
 from contlab.runtime.voice import Voice
 from contlab.runtime.wiring import Wiring
 
 
 class Births:
-    """The host's half of plans, and the forks."""
+    """The host's half of plans, and the processes that carry out the other."""
 
-    def __init__(self, voice: Voice, children: Children, control: socket.socket, wiring: Wiring) -> None:
-        """``control``: the supervisor's own socket, which no child must keep."""
+    def __init__(self, voice: Voice, children: Children, wiring: Wiring, run: str) -> None:
         self._voice = voice
         self._children = children
-        self._control = control
         self._wiring = wiring
+        self._run = run
+        self._nursery = Nursery()
+        self._spare: Spare | None = None
+        self._unwatched = 0
+        self._latest: Plan | None = None
+
+    @property
+    def unnamed(self) -> str:
+        """What the v2 cgroup of the next one that nobody watches is called; no container can be called so. The first
+        one, which has no spare, has its own name there, too."""
+        return f"contlab-{self._run}-#{self._unwatched + 1}" if self._unwatched else ""
 
     def perform(self, container: str, first: int, operations: Sequence[Operation], pid: int = 0) -> None:
         """The host's half of a plan, in order; ContlabError at the first refusal."""
@@ -41,48 +49,73 @@ class Births:
                 raise failure(report, operation)
 
     def give(self, process: Process, plan: Plan, fds: list[int], keep: tuple[int, ...]) -> None:
-        """A container's first process, up to its "go"; ContlabError at the first refusal."""
-        self.perform(process.container, 0, plan.before)
-        place = len(plan.before)
-        for operation in plan.inside:
-            operation.prepare()
-        inner = place + 1 + len(plan.after)
-        try:
-            go, took = self._children.fork(
-                process, plan.clone.flags, plan.clone.into_cgroup, fds, (self._control.fileno(),),
-                lambda pipes: stage.run(inner, plan.inside, pipes, keep),
-            )  # fmt: skip
-        except SyscallError as refusal:
-            report = stage.Report(place, 0.0, refusal.errno or 0, str(refusal))
-            self._voice.operation(process.container, plan.clone, report)
-            raise failure(report, plan.clone) from None
-        try:
-            self._voice.operation(process.container, plan.clone, stage.Report(place, took))
-            self.perform(process.container, place + 1, plan.after, process.pid)
-            _go(go)
-        finally:
-            os.close(go)
+        """A container's first process, up to its orders; ContlabError at the first refusal."""
+        name, after = process.container, len(plan.before) + 1
+        self.perform(name, 0, plan.before)
+        newborn = self._bear(name, plan)
+        with newborn.orders:
+            self._children.begin(process, newborn)
+            self._voice.operation(name, plan.clone, stage.Report(len(plan.before), newborn.microseconds))
+            self.perform(name, after, plan.after, process.pid)
+            send(newborn.orders, stage.Orders(after + len(plan.after), plan.inside, keep), fds)
+
+    def give_unwatched(self, process: Process, plan: Plan, fds: list[int], keep: tuple[int, ...], likely: bool) -> None:
+        """As ``give``, but nobody wants to hear of the steps, so that they may have been taken before.
+
+        ``likely``: the next request may be like this one.
+        """
+        self._unwatched += 1
+        self._latest = plan if likely else None
+        spare, self._spare = self._spare, None
+        if spare is None or not spare.fits(plan):
+            if spare:
+                spare.dismiss()
+            self.give(process, plan, fds, keep)
+            return
+        with spare.newborn.orders:
+            self._children.begin(process, spare.newborn)
+            try:
+                spare.name_cgroups(plan)
+                self.perform(process.container, 0, [s for s in plan.before if not isinstance(s, MakeCgroup)])
+                spare.order(plan, len(plan.before) + 1 + len(plan.after), keep, fds)
+            except BaseException:
+                self._children.abandon(process)
+                spare.remove_cgroups()
+                raise
 
     def send_in(
         self, process: Process, spec: ContainerSpec, cgroups: dict[str, str], first: int, fds: list[int]
     ) -> None:
-        """Another process for a running container."""
-        kinds = [kind.value for kind in Namespace if spec.own(kind)]
-        chroot = spec.root is RootMethod.CHROOT
+        """Another process for a running container: into its cgroup from here, into its namespaces by itself."""
+        kinds = tuple(kind.value for kind in Namespace if spec.own(kind))
         unified = cgroups.get(cgroup.UNIFIED, "")
-        others = sorted({directory for directory in cgroups.values() if directory != unified})
+        others = tuple({directory for directory in cgroups.values() if directory != unified})
+        joining = stage.Joining(first, kinds, spec.root is RootMethod.CHROOT, others)
         process.successor_awaited = Namespace.PID in kinds
-        go, _ = self._children.fork(
-            process, CLONE(0), unified, fds, (self._control.fileno(),),
-            lambda pipes: stage.join(first, kinds, chroot, others, process.operations, pipes),
-        )  # fmt: skip
+        newborn = self._nursery.bear(CLONE(0), unified)
+        with newborn.orders:
+            self._children.begin(process, newborn)
+            send(newborn.orders, stage.Orders(0, process.operations, (), joining), fds)
+
+    def foresee(self) -> None:
+        """There is time: bear one for the next request, if that is likely to be like the last.
+
+        From the second on.
+        """
+        latest = self._latest
+        if self._unwatched > 1 and self._spare is None and latest is not None and latest.ahead:
+            self._spare = Spare.bear(self._nursery, latest, self.unnamed)
+
+    def close(self) -> None:
+        """End who waits for orders, and the nursery."""
+        if self._spare is not None:
+            self._spare.dismiss()
+        self._nursery.close()
+
+    def _bear(self, container: str, plan: Plan) -> Newborn:
         try:
-            _go(go)
-        finally:
-            os.close(go)
-
-
-def _go(go: int) -> None:
-    """The supervisor's half is done. A child that is dead by now is heard of through its pidfd."""
-    with contextlib.suppress(BrokenPipeError):
-        os.write(go, b"g")
+            return self._nursery.bear(plan.clone.flags, plan.clone.into_cgroup)
+        except SyscallError as refusal:
+            report = stage.Report(len(plan.before), 0.0, refusal.errno or 0, str(refusal))
+            self._voice.operation(container, plan.clone, report)
+            raise failure(report, plan.clone) from None

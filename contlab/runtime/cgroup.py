@@ -61,11 +61,13 @@ def plan_cgroup(
     *,
     defaults: Limits = _NO_LIMITS,
     for_children: bool = False,
+    unnamed: str = "",
 ) -> CgroupPlan:
     """Plan the cgroup ``name`` under ``parent``'s directories (under our own cgroup where it has none).
 
     ``defaults``: the memory and pids limits where ``limits`` says nothing of them. ``for_children``: it will hold
-    cgroups, not processes, so on v2 its controllers are passed on.
+    cgroups, not processes, so on v2 its controllers are passed on. ``unnamed``: what its v2 directory is called instead
+    of ``name``, so that it can be there before that is known: v1's can be renamed then (cgroup1_rename), v2's can't.
     """
     refuse_nonsense(limits)
     make: list[Operation] = []
@@ -76,9 +78,9 @@ def plan_cgroup(
     if (unified := hierarchies.unified) is not None:
         on_v2, at = _v2_place(unified, on_v2, parent, for_children and hierarchies.of("io") == unified)
         if at.directory:
-            directory = f"{at.directory}/{name}"
             missing |= dict.fromkeys(at.lacking, at.why)
             on_v2 = tuple(c for c in on_v2 if c not in at.lacking)
+            directory = f"{at.directory}/{unnamed or name}"
             if at.enable:
                 make.append(EnableControllers(at.directory, at.enable))
             make.append(MakeCgroup(directory, "v2"))
@@ -100,9 +102,13 @@ def plan_cgroup(
     if not directories:
         missing = _in_one_word(missing, limits)
     born_in = directories.get(UNIFIED, "")
+    return CgroupPlan(tuple(make), directories, born_in, _to_join(directories, born_in), missing)
+
+
+def _to_join(directories: dict[str, str], born_in: str) -> tuple[tuple[str, str], ...]:
+    """Each v1 directory once, with the first of its controllers."""
     first = {d: c for c, d in reversed(directories.items()) if d != born_in}
-    join = tuple((directory, tree) for directory, tree in reversed(first.items()))
-    return CgroupPlan(tuple(make), directories, born_in, join, missing)
+    return tuple((directory, tree) for directory, tree in reversed(first.items()))
 
 
 def _in_one_word(missing: dict[str, str], limits: Limits) -> dict[str, str]:
@@ -214,27 +220,36 @@ def remove(
 def _remove_once(directories: Mapping[str, str], removed: list[str]) -> str:
     busy = ""
     for top in dict.fromkeys(directories.values()):
-        for directory, _, _ in os.walk(top, topdown=False):
-            try:
-                os.rmdir(directory)
-                removed.append(directory)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                if error.errno not in (errno.EBUSY, errno.ENOTEMPTY):
-                    raise CgroupError(f"the cgroup {directory} can't be removed: {error.strerror}") from None
-                busy = directory
+        if not _rmdir(top, removed):  # then something is in it, or below it
+            for directory, _, _ in os.walk(top, topdown=False):
+                if not _rmdir(directory, removed):
+                    busy = directory
     return busy
+
+
+def _rmdir(directory: str, removed: list[str]) -> bool:
+    """Whether it is gone; the kernel's files in it don't count."""
+    try:
+        os.rmdir(directory)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno in (errno.EBUSY, errno.ENOTEMPTY):
+            return False
+        raise CgroupError(f"the cgroup {directory} can't be removed: {error.strerror}") from None
+    removed.append(directory)
+    return True
 
 
 def oom_kills(directories: Mapping[str, str]) -> int:
     """How many processes the OOM killer took in this cgroup so far (memory.events; v1 memory.oom_control)."""
-    directory = directories.get("memory", "")
-    for name in ("memory.events", "memory.oom_control"):
-        for line in _read(f"{directory}/{name}").splitlines() if directory else ():
-            key, _, value = line.partition(b" ")
-            if key == b"oom_kill":
-                return int(value)
+    if not (directory := directories.get("memory", "")):
+        return 0
+    name = "memory.events" if directory == directories.get(UNIFIED) else "memory.oom_control"
+    for line in _read(f"{directory}/{name}").splitlines():
+        key, _, value = line.partition(b" ")
+        if key == b"oom_kill":
+            return int(value)
     return 0
 
 

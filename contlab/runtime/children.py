@@ -6,14 +6,16 @@ import contextlib
 import os
 import select
 import time
-from collections.abc import Callable, Sequence
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 from contlab.errors import RuntimeFailure
-from contlab.linux.flags import CLONE
 from contlab.runtime import stage
 from contlab.runtime.loop import Loop
+from contlab.runtime.nursery import Newborn
 from contlab.runtime.process import Process, Status
+
+MANY = 200
+"""Operations, whose report a pipe (64 KiB) may not hold."""
 
 
 class Listener(Protocol):
@@ -36,30 +38,32 @@ class Children:
         self._loop = loop
         self._listener = listener
         self._living: dict[int, Process] = {}
+        self._at_work: set[Process] = set()
+
+    @property
+    def at_work(self) -> bool:
+        """One of them is on its way to its command."""
+        return bool(self._at_work)
 
     def of(self, container: str) -> list[Process]:
         """Those of one container."""
         return [process for process in self._living.values() if process.container == container]
 
-    def fork(
-        self,
-        process: Process,
-        flags: CLONE,
-        cgroup: str,
-        stdio: Sequence[int],
-        inherited: Sequence[int],
-        child: Callable[[stage.Pipes], NoReturn],
-    ) -> tuple[int, float]:
-        """``Process.fork``, and watch it from now on."""
-        # A sibling that kept a reading end would hide from another that the supervisor is dead.
-        ends = [sibling.report for sibling in self._living.values() if sibling.report != -1]
-        go, took = process.fork(flags, cgroup, stdio, (*inherited, self._loop.fd, *ends), child)
-        self._loop.watch(process.report, lambda: self._hear(process))
+    def first(self, container: str) -> Process | None:
+        """A container's first process, when its command runs."""
+        return next((p for p in self.of(container) if p.exec_id is None and p.started), None)
+
+    def begin(self, process: Process, newborn: Newborn) -> None:
+        """``process`` is ``newborn``; watch it from now on."""
+        process.begin(newborn)
+        self._at_work.add(process)
+        # Woken by what it says before exec, we would only get in its way; a long report needs a reader, though.
+        at_once = process.exec_id is not None or len(process.operations) > MANY
+        self._loop.watch(process.report, lambda: self._hear(process), only_end=not at_once)
         self._adopt(process)
-        return go, took
 
     def abandon(self, process: Process) -> None:
-        """Kill and reap one that never got its "go", without a word to the listener."""
+        """Kill and reap one that never got its orders, without a word to the listener."""
         if process.pidfd != -1:
             process.kill()
             self._bury(process)
@@ -130,6 +134,7 @@ class Children:
 
     def _stop_listening(self, process: Process) -> None:
         if process.report != -1:
+            self._at_work.discard(process)
             self._loop.forget(process.report)
             os.close(process.report)
             process.report = -1

@@ -138,11 +138,12 @@ class Runtime:
         return await asyncio.shield(ready)
 
     async def spawn(
-        self, name: str, spec: ContainerSpec, stdio: Stdio | Terminal, keep: Sequence[int] = ()
+        self, name: str, spec: ContainerSpec, stdio: Stdio | Terminal, keep: Sequence[int] = (), remove: bool = False
     ) -> Container:
         """Make a container; returns once its command runs. ContlabError with the reason when it can't.
 
-        ``keep``: further descriptors, which the command has under the same numbers (3 or more).
+        ``keep``: further descriptors, which the command has under the same numbers (3 or more). ``remove``: it is
+        closed as soon as its first process has ended.
         When it is cancelled, what was made is removed first.
         """
         container = Container(self, name, spec)
@@ -152,7 +153,7 @@ class Runtime:
             rootfs = "" if self._sudo else await self._rootfs(spec)
             request = protocol.Spawn(
                 container=name, spec=spec, rootfs=rootfs, keep=tuple(keep), terminal=_window(stdio),
-                requested_at=time.monotonic_ns() / 1000,
+                tell=bool(self._listeners), remove=remove, requested_at=time.monotonic_ns() / 1000,
             )  # fmt: skip
             self.send(request, (*_descriptors(stdio), *keep))
         except BaseException:

@@ -34,6 +34,8 @@ class Container:
         """The protections it is without, in words."""
         self.peers: dict[str, str] = {}
         """Interface inside -> where the other end of its cable is."""
+        self.goes_at_end = False
+        """It is taken away when its first process has ended."""
         self.closing = False
         """It is being taken away; its processes' ends lead to nothing further."""
         self.oom_kills = 0

@@ -64,6 +64,8 @@ def find_base(tree: Hierarchy, needed: Sequence[str]) -> Base:
 
 
 def _children_of(directory: str, needed: Sequence[str]) -> Base:
+    if not needed:  # hybrid
+        return Base(directory)
     enabled = _words(f"{directory}/cgroup.subtree_control")
     # The true root is the one without cgroup.type, and the one that may do both.
     full = os.path.exists(f"{directory}/cgroup.type") and bool(_words(f"{directory}/cgroup.procs"))

@@ -6,8 +6,8 @@
       │  CreateGroup / Spawn + fds ──▶│
       │                               │ the plan's outer half: cgroup, limits read back
       │◀── OperationDone ... ─────────│
-      │                               │ clone3 ─────────────────────▶│ waits
-      │                               │ attach, id maps, go ────────▶│
+      │                               │ clone3 (by the nursery) ────▶│ waits
+      │                               │ id maps, cables; its orders ▶│
       │◀── OperationDone ... ─────────│◀── each operation and its µs │ the plan's inner half
       │◀── Started (pid, host's view) │◀── end of file: exec worked  │ exec(command)
       │  Signal / Exec / Close ──────▶│

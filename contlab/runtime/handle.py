@@ -89,4 +89,6 @@ class Container:
 
     async def close(self) -> events.Removed:
         """Kill what is in it and wait until nothing is left."""
+        if self.removed.done() and self.removed.exception() is None:
+            return self.removed.result()
         return await self._runtime.close_container(self.name)

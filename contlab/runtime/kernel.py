@@ -60,6 +60,12 @@ class Kernel(Protocol):
     def execve(self, path: str, argv: tuple[str, ...], environment: dict[str, str]) -> None: ...
 
 
+_FLAGS = (
+    (os.ST_NOSUID, MS.NOSUID), (os.ST_NODEV, MS.NODEV), (os.ST_NOEXEC, MS.NOEXEC), (os.ST_RDONLY, MS.RDONLY),
+    (os.ST_NOATIME, MS.NOATIME), (os.ST_NODIRATIME, MS.NODIRATIME), (os.ST_RELATIME, MS.RELATIME),
+)  # fmt: skip
+"""statvfs(3)'s bit of a mount -> mount(2)'s."""
+
 MAX_LINKS = 40
 """Symbolic links that one lookup may follow (MAXSYMLINKS of the kernel)."""
 
@@ -196,9 +202,7 @@ class Linux:
             held = os.statvfs(path).f_flag
         except OSError as error:
             raise _refuse("statfs", error, path) from None
-        named = {os.ST_NOSUID: MS.NOSUID, os.ST_NODEV: MS.NODEV, os.ST_NOEXEC: MS.NOEXEC, os.ST_RDONLY: MS.RDONLY,
-                 os.ST_NOATIME: MS.NOATIME, os.ST_NODIRATIME: MS.NODIRATIME, os.ST_RELATIME: MS.RELATIME}  # fmt: skip
-        return MS(sum(flag for bit, flag in named.items() if held & bit))
+        return MS(sum(flag for bit, flag in _FLAGS if held & bit))
 
     def enter(self, link: str, flags: CLONE) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -90,6 +91,10 @@ class Plan:
     """By the newborn; the last one is Execute."""
     root: str = ""
     """The root directory on the host, when it is a place there (a copy, or ``Places.rootfs`` itself)."""
+    copied: bool = False
+    """It is a copy, to be removed with the container."""
+    ahead: int = 0
+    """So many of the first steps inside may be done before it is asked for."""
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -123,27 +128,30 @@ def compile_plan(
     # kernel takes the root from the caller (copy_cgroup_ns). Time: clone3 leaves no moment to set offsets in.
     later = (Namespace.CGROUP, Namespace.TIME)
     clone = Clone(tuple(kind.value for kind in Namespace if spec.own(kind) and kind not in later), cgroup.born_in)
-    after: list[Operation] = []
-    if spec.own(Namespace.USER):
-        after.append(map_ids(spec, rights))
+    after = [map_ids(spec, rights)] if spec.own(Namespace.USER) else []
     if cable:
         after.append(wiring.after(cable))
+    foundation = (*joins(cgroup), *_foundation(spec, places))
+    # A bind shows what is there when it is made, and a directory of the user's own may be another one by then.
+    fleeting = cable or copied or spec.binds or os.path.isabs(spec.rootfs)
     return Plan(
         tuple(before),
         clone,
         tuple(after),
-        (
-            # Before it is in namespaces where the cgroup's files can't be reached.
-            *(JoinCgroup(directory, tree) for directory, tree in cgroup.join),
-            *_inside(spec, places, name, cable, terminal),
-        ),
+        (*foundation, *_inside(spec, name, cable, terminal)),
         places.copy if copied else "" if spec.root is RootMethod.HOST else places.rootfs,
+        copied,
+        0 if fleeting else len(foundation),
     )
 
 
-def _inside(
-    spec: ContainerSpec, places: Places, name: str, cable: Cable | None, terminal: Window | None
-) -> Iterator[Operation]:
+def joins(cgroup: CgroupPlan) -> Iterator[JoinCgroup]:
+    """The first steps inside, before it is in namespaces where the cgroup's files can't be reached."""
+    return (JoinCgroup(directory, tree) for directory, tree in cgroup.join)
+
+
+def _foundation(spec: ContainerSpec, places: Places) -> Iterator[Operation]:
+    """Up to the root, which is entered."""
     if spec.own(Namespace.MNT):
         # First of all: until then a mount made here may still show up on the host.
         yield MakePrivate()
@@ -151,6 +159,8 @@ def _inside(
         # A change of ids makes a process undumpable, and all its files in /proc root's (proc_pid(5)), that of the
         # offsets too: so before the next step.
         yield UnshareTime(spec.time_offsets)
+    if spec.own(Namespace.NET):
+        yield LoopbackUp()
     if spec.own(Namespace.USER):
         if spec.own(Namespace.MNT) and spec.root is not RootMethod.HOST:
             # Root inside is a plain user outside, and may not pass through, say, /root (mode 0700): this bind is made
@@ -165,14 +175,15 @@ def _inside(
         yield from _mounts(spec, places)
     elif spec.root is RootMethod.CHROOT:
         yield Chroot(places.copy)
+
+
+def _inside(spec: ContainerSpec, name: str, cable: Cable | None, terminal: Window | None) -> Iterator[Operation]:
     # From inside, so that no symbolic link of the tree leads a write out of it.
     yield from (WriteFile(path, text) for path, text in spec.files.items())
     if spec.read_only:
         yield RemountRoot("/")
     if spec.own(Namespace.UTS):
         yield SetHostname(spec.hostname or name)
-    if spec.own(Namespace.NET):
-        yield LoopbackUp()
     if cable:
         yield from wiring.inside(cable)
     yield from _terminal(spec, terminal)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 from contlab.errors import RuntimeFailure
 from contlab.linux.errno import SyscallError
 from contlab.linux.flags import CLONE
-from contlab.linux.syscalls import clone3, pidfd_send_signal, setns
+from contlab.linux.syscalls import pidfd_send_signal, setns
 from contlab.runtime import stage
+from contlab.runtime.nursery import Newborn
 from contlab.runtime.operation import Operation
 
 
@@ -30,7 +28,7 @@ class Process:
     """One child and the pipe it reports over."""
 
     def __init__(
-        self, container: str, operations: Sequence[Operation], requested_at: float, exec_id: int | None
+        self, container: str, operations: tuple[Operation, ...], requested_at: float, exec_id: int | None
     ) -> None:
         self.container = container
         self.operations = operations
@@ -50,42 +48,9 @@ class Process:
         self._last_index = -1
         self._partial = b""
 
-    def fork(
-        self,
-        flags: CLONE,
-        cgroup: str,
-        stdio: Sequence[int],
-        inherited: Sequence[int],
-        child: Callable[[stage.Pipes], NoReturn],
-    ) -> tuple[int, float]:
-        """clone3 into ``cgroup``; gives the "go" pipe's writing end and µs taken. SyscallError when refused.
-
-        ``inherited``: descriptors the child must not keep, even before its exec.
-        """
-        directory = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if cgroup else None
-        go_read, go_write = os.pipe2(os.O_CLOEXEC)
-        report_read, report_write = os.pipe2(os.O_CLOEXEC)
-        begun = time.perf_counter_ns()
-        try:
-            self.pid, self.pidfd = clone3(flags | CLONE.CLEAR_SIGHAND, directory)
-            if self.pid == 0:
-                try:
-                    signal.set_wakeup_fd(-1)
-                    for fd in (go_write, report_read, *inherited):
-                        os.close(fd)
-                    child(stage.Pipes(go_read, report_write, (stdio[0], stdio[1], stdio[2]), tuple(stdio[3:])))
-                finally:
-                    os._exit(stage.FAILED)  # whatever goes wrong, there must not be two supervisors
-        except SyscallError:
-            os.close(go_write)
-            os.close(report_read)
-            raise
-        finally:
-            for fd in (go_read, report_write, *(() if directory is None else (directory,))):
-                os.close(fd)
-        os.set_blocking(report_read, False)
-        self.report = report_read
-        return go_write, (time.perf_counter_ns() - begun) / 1000
+    def begin(self, newborn: Newborn) -> None:
+        """It is the one that was born for it."""
+        self.pid, self.pidfd, self.report = newborn.pid, newborn.pidfd, newborn.report
 
     def reports(self) -> tuple[list[stage.Report], bool]:
         """What it has told since the last call, and whether that was the end: it became the command, or died."""

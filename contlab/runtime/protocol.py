@@ -45,6 +45,10 @@ class Spawn(Request, frozen=True, kw_only=True, tag="spawn"):
     """The numbers under which the command has further descriptors."""
     terminal: Window | None = None
     """It gets a terminal of its own for the three: they are one socket, over which the terminal's master comes back."""
+    tell: bool = True
+    """Each operation, by OperationDone; else only what is refused."""
+    remove: bool = False
+    """As soon as its first process has ended, remove what is left of it: Removed then comes unasked."""
     requested_at: float
     """CLOCK_MONOTONIC, µs."""
 

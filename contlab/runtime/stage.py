@@ -1,6 +1,6 @@
 """The stage: what the newborn child does until it is the command. Nothing here returns to its caller.
 
-It waits for the supervisor's word, runs the plan's inner half, reports each operation over a pipe, and execs. The
+It waits for the supervisor's orders, runs the plan's inner half, reports each operation over a pipe, and execs. The
 pipe closes by itself at exec (FD_CLOEXEC): end of file is the sign of success.
 """
 
@@ -8,22 +8,30 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import itertools
 import os
+import pickle
 import select
 import signal
+import socket
 import time
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import msgspec
 
 from contlab.linux import syscalls
 from contlab.linux.flags import CLONE, NAMESPACE_FLAGS, PR
 from contlab.runtime.kernel import Linux
-from contlab.runtime.operation import JoinCgroup, Operation
+from contlab.runtime.operation import Operation
+from contlab.runtime.protocol import MOST_DESCRIPTORS
+from contlab.runtime.rehearsal import Rehearsal
 
 FAILED = 125
 """The stage's own exit status when it could not become the command."""
+
+ABOVE = 1 << 20
+"""Any descriptor (fs.nr_open)."""
 
 
 class Report(msgspec.Struct, frozen=True, array_like=True):
@@ -41,16 +49,41 @@ _encoder = msgspec.json.Encoder()
 decoder: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)
 
 
-class Pipes(msgspec.Struct, frozen=True):
-    """The stage's descriptors."""
+class Joining(msgspec.Struct, frozen=True):
+    """For a further process: the container to go into."""
 
-    go: int
-    """Read end: one byte when the supervisor has done its half; end of file when it is dead."""
-    report: int
-    """Write end."""
-    stdio: tuple[int, int, int]
-    further: tuple[int, ...] = ()
-    """What the command is to keep beside them."""
+    pid: int
+    """Its first process."""
+    kinds: tuple[str, ...]
+    """The namespaces to enter."""
+    chroot: bool
+    """Take over its root directory, too, which setns(2) does not when that was set by chroot(2)."""
+    cgroups: tuple[str, ...]
+    """Its v1 cgroups' directories."""
+
+
+class Preparation(msgspec.Struct, frozen=True):
+    """For a spare (``spare``): what it is likely to be ordered."""
+
+    operations: tuple[Operation, ...]
+    ahead: int
+    """So many of the first are to be done at once."""
+
+
+READY = b"ready"
+"""Its answer."""
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """What a stage does; the command's stdin, stdout and stderr come along with it, and what it is to keep besides."""
+
+    first: int
+    """The place of ``operations[0]`` in the plan."""
+    operations: tuple[Operation | None, ...]
+    """None: the one that it was prepared for in this place, not counting what is done."""
+    keep: tuple[int, ...]
+    """The numbers in the command of what it keeps."""
+    joining: Joining | None = None
 
 
 def timed(index: int, operation: Operation, kernel: Linux) -> Report:
@@ -66,40 +99,59 @@ def timed(index: int, operation: Operation, kernel: Linux) -> Report:
     return Report(index, (clock() - begun) / 1000, number, error, remark)
 
 
-def run(first: int, operations: Sequence[Operation], pipes: Pipes, keep: Sequence[int] = ()) -> NoReturn:
-    """Become a container's first process. ``first``: the place of ``operations[0]`` in the plan; ``keep``: the numbers
-    of ``pipes.further`` in the command."""
+def wait(orders: int, report: int) -> NoReturn:
+    """Wait for ``Orders`` (a message; end of file when the supervisor is dead) and carry them out.
+
+    ``Preparation`` may come before them.
+    """
+    known: Sequence[Operation] = ()
     try:
-        _settle("contlab:stage", pipes)
-        pipes = _number(pipes, keep)
+        close_all_but(orders, report)
+        for fd in (orders, report):
+            os.set_inheritable(fd, False)
+        syscalls.set_name("contlab:waits")
+        os.setsid()
+        _tie(report)
         if os.geteuid() == 0:  # a plain user could no longer write to /proc/self/timens_offsets
             _hide()
-        _perform(first, operations, pipes.report)
+        told = socket.socket(fileno=orders)
+        while True:
+            message, given, _, _ = socket.recv_fds(told, 1 << 18, MOST_DESCRIPTORS)
+            todo = pickle.loads(message) if message else None
+            if not isinstance(todo, Preparation):
+                break
+            known = _prepare(todo)
+            _tie(report)  # a change of ids takes PR_SET_PDEATHSIG away
+            told.send(READY)
+        if isinstance(todo, Orders):
+            syscalls.set_name("contlab:stage")
+            report = _number(given, todo.keep, report)
+            if todo.joining is not None:
+                _hide()
+                _enter(todo.joining, report)
+            _perform(todo.first, [step or known[place] for place, step in enumerate(todo.operations)], report)
     except BaseException as error:
-        _send(pipes.report, [_broken(error)])
+        _send(report, [_broken(error)])
     finally:
         os._exit(FAILED)
 
 
-def join(
-    pid: int, kinds: Sequence[str], chroot: bool, cgroups: Sequence[str], operations: Sequence[Operation], pipes: Pipes
-) -> NoReturn:
-    """Become a further process of the container whose first process is ``pid``.
+def _prepare(todo: Preparation) -> Sequence[Operation]:
+    """Rehearse all, and then do the first; not sooner, for what a rehearsal takes is not to be charged to the
+    container's cgroup. Returns the others."""
+    rehearsal = cast(Linux, Rehearsal())
+    for step in todo.operations:
+        step.prepare()
+    _encoder.encode_lines([timed(place, step, rehearsal) for place, step in enumerate(todo.operations)])
+    for step in todo.operations[: todo.ahead]:
+        step.run(Linux(os.getpid()))  # refused: this process ends, and whoever asks for a container hears why
+    return todo.operations[todo.ahead :]
 
-    ``kinds``: the namespaces to enter; ``chroot``: take over its root directory, too, which setns(2) does not when
-    that was set by chroot(2); ``cgroups``: the directories of its v1 cgroups.
-    """
-    try:
-        _settle("contlab:join", pipes)
-        _hide()
-        for directory in cgroups:
-            JoinCgroup(directory, "").run(Linux())
-        _enter(pid, kinds, chroot, pipes)
-        _perform(0, operations, pipes.report)
-    except BaseException as error:
-        _send(pipes.report, [_broken(error)])
-    finally:
-        os._exit(FAILED)
+
+def close_all_but(*kept: int) -> None:
+    """Of what was inherited, stdio aside."""
+    for low, high in itertools.pairwise((2, *sorted(kept), ABOVE)):
+        os.closerange(low + 1, high)
 
 
 def _broken(error: BaseException) -> Report:
@@ -108,7 +160,10 @@ def _broken(error: BaseException) -> Report:
     return Report(-1, 0.0, number, f"{type(error).__name__}: {error}")
 
 
-def _enter(pid: int, kinds: Sequence[str], chroot: bool, pipes: Pipes) -> None:
+def _enter(joining: Joining, report: int) -> None:
+    pid, kinds, chroot = joining.pid, joining.kinds, joining.chroot
+    for directory in joining.cgroups:
+        Linux().write(f"{directory}/tasks", "0")
     root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY) if chroot else -1
     flags = CLONE(0)
     for kind in kinds:
@@ -129,25 +184,14 @@ def _enter(pid: int, kinds: Sequence[str], chroot: bool, pipes: Pipes) -> None:
         over, held = os.pipe2(os.O_CLOEXEC)
         child, _ = syscalls.clone3(CLONE.PARENT)
         if child:
-            _send(pipes.report, [Report(-1, pid=child)])
+            _send(report, [Report(-1, pid=child)])
             os._exit(0)
         # Not before the other is gone: it holds the report pipe, too, whose end of file is to mean our exec.
         os.close(held)
         os.read(over, 1)
         os.close(over)
         os.setsid()
-        _tie(pipes.report)
-
-
-def _settle(name: str, pipes: Pipes) -> None:
-    """From a fork of the supervisor to a process that could be anyone's."""
-    syscalls.set_name(name)
-    os.setsid()
-    _tie(pipes.report)
-    if not os.read(pipes.go, 1):
-        os._exit(FAILED)
-    for number, fd in enumerate(pipes.stdio):
-        os.dup2(fd, number)
+        _tie(report)
 
 
 def _hide() -> None:
@@ -156,16 +200,22 @@ def _hide() -> None:
     syscalls.prctl(PR.SET_DUMPABLE, 0)
 
 
-def _number(pipes: Pipes, keep: Sequence[int]) -> Pipes:
-    """Give the further descriptors the numbers that the command knows; what has such a number now makes way."""
-    if not keep:
-        return pipes
-    above = max(keep) + 1
-    report, *further = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, above) for fd in (pipes.report, *pipes.further))
-    os.close(pipes.report)
-    for number, fd in zip(keep, further, strict=True):
+def _number(given: Sequence[int], keep: Sequence[int], report: int) -> int:
+    """Give what is given the numbers that the command knows; what has such a number now makes way: so ``report``."""
+    if not keep:  # nothing given, nor ``report``, has such a number: Python keeps its stdin, stdout and stderr open
+        for number, fd in enumerate(given):
+            os.dup2(fd, number)
+            os.close(fd)
+        return report
+    above = max((2, *keep)) + 1
+    moved, *parked = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, above) for fd in (report, *given))
+    for fd in (report, *given):
+        os.close(fd)
+    for number, fd in zip((0, 1, 2, *keep), parked, strict=True):
         os.dup2(fd, number)
-    return msgspec.structs.replace(pipes, report=report)
+    for fd in parked:
+        os.close(fd)
+    return moved
 
 
 def _tie(report: int) -> None:
@@ -192,6 +242,6 @@ def _perform(first: int, operations: Sequence[Operation], report: int) -> None:
 
 
 def _send(report: int, reports: Sequence[Report]) -> None:
-    data = b"".join(_encoder.encode(one) + b"\n" for one in reports)
+    data = _encoder.encode_lines(reports)
     while data:
         data = data[os.write(report, data) :]

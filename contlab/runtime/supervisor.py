@@ -7,7 +7,6 @@ app, which has threads, can't unshare. Started by the client with one end of a S
 from __future__ import annotations
 
 import contextlib
-import errno
 import gc
 import os
 import socket
@@ -16,20 +15,24 @@ from collections.abc import Sequence
 
 from contlab.errors import ContlabError, LessonError, NotPermittedError, RuntimeFailure
 from contlab.linux.errno import SyscallError
-from contlab.runtime import cgroup, looks, protocol, stage, sweep
+from contlab.runtime import cgroup, protocol, stage, sweep
+from contlab.runtime.answers import Answers
 from contlab.runtime.births import Births
 from contlab.runtime.children import Children
 from contlab.runtime.container import Container, valid_name
 from contlab.runtime.failure import failure, in_words, never_ran
 from contlab.runtime.ground import Ground, connect, detach
-from contlab.runtime.limits import require
 from contlab.runtime.loop import Loop
-from contlab.runtime.plan import Places, compile_plan, joining
+from contlab.runtime.plan import joining
+from contlab.runtime.planner import Planner
 from contlab.runtime.process import Process, Status
-from contlab.runtime.rootless import adapt, refuse_unkillable
-from contlab.runtime.spec import ContainerSpec, Limits
+from contlab.runtime.rootless import adapt
+from contlab.runtime.spec import Limits
 from contlab.runtime.voice import Voice
 from contlab.runtime.wiring import Wiring
+
+PAUSE, BIRTH = 0.002, 0.02
+"""Seconds in which nothing happens: between two requests, and, on a slow machine, until a process is its command."""
 
 
 class Supervisor:
@@ -43,21 +46,33 @@ class Supervisor:
         self.voice = Voice(control, f"{directory}/root/root", self.loop.stop)
         self.children = Children(self.loop, self)
         self.wiring = Wiring(directory, f"contlab-{run}")
-        self.births = Births(self.voice, self.children, control, self.wiring)
-        self.run_id = run
-        self.directory = directory
-        self.hierarchies = ground.hierarchies
+        self.births = Births(self.voice, self.children, self.wiring, run)
+        self.planner = Planner(ground)
         self.containers: dict[str, Container] = {}
+        self.answers = Answers(self.voice, self.containers, self.children, self.wiring)
 
     def serve(self) -> None:
         """Until the client is gone; then remove everything."""
         self.loop.catch_signals(self.children.reap_strays)
         self.loop.watch(self.control.fileno(), self._receive)
+        self.loop.before_waiting(self._speak)
+        self.loop.when_quiet(self._use_quiet)
         self.voice.ready(self.ground.rights.admin)
         try:
             self.loop.run()
         finally:
             self._close_all()
+
+    def _speak(self) -> None:
+        # Who is on the way to a command comes first, for a moment.
+        if not self.children.at_work or self.voice.kept_for > BIRTH:
+            self.voice.speak()
+        self.loop.quiet = BIRTH if self.children.at_work else PAUSE
+
+    def _use_quiet(self) -> None:
+        self.voice.speak()
+        if not self.children.at_work:
+            self.births.foresee()
 
     # --- requests ---------------------------------------------------------------------------------------------------
 
@@ -97,19 +112,18 @@ class Supervisor:
             case protocol.Signal():
                 self._signal(request)
             case protocol.AskHostname():
-                self._ask_hostname(request.container)
+                self.answers.hostname(request.container)
             case protocol.ReadLink():
-                self._read_link(request.path)
+                self.answers.link_in_proc(request.path)
             case protocol.Freeze():
-                self._freeze(request.container, request.frozen)
+                self.answers.freeze(request.container, request.frozen)
             case protocol.SetLink():
-                self._set_link(request.container, request.up)
+                self.answers.cable(request.container, request.up)
             case protocol.Close():
                 self._close(request.container)
 
     def _create_group(self, name: str, limits: Limits) -> None:
-        planned = cgroup.plan_cgroup(self.hierarchies, self._cgroup_name(name), limits, {}, for_children=True)
-        require(limits, planned.missing, self.ground.remedy)
+        planned = self.planner.group(name, limits)
         group = self._add(Container(name, planned))
         try:
             self.births.perform(name, 0, planned.make)
@@ -123,41 +137,35 @@ class Supervisor:
         if spec.group is not None and spec.group not in self.containers:
             raise LessonError(f"there is no group {spec.group}", "Create it first.")
         parent = self.containers[spec.group].directories if spec.group else {}
-        cgroup_name, defaults = self._cgroup_name(name), spec.default_limits
-        planned = cgroup.plan_cgroup(self.hierarchies, cgroup_name, spec.limits, parent, defaults=defaults)
-        require(spec.limits, planned.missing, self.ground.remedy)
-        refuse_unkillable(spec, planned, self.ground.remedy)
-        at = self.directory
-        places = Places(self._rootfs(request, spec), f"{at}/root", f"{at}/lower", f"{at}/copy-{name}")
+        planned = self.planner.cgroup(name, spec, parent, "" if request.tell else self.births.unnamed)
         container = self._add(Container(name, planned, spec))
         process: Process | None = None
         try:
             cable = self.wiring.plug_in(name, spec)
-            plan = compile_plan(spec, places, planned, name, self.ground.rights, cable, request.terminal)
-            container.root = plan.root
+            tree = self.planner.tree(request, spec)
+            plan = self.planner.plan(spec, tree, planned, name, cable, request.terminal)
+            container.root, container.goes_at_end = plan.root, request.remove
+            if not request.tell:
+                self.voice.untold.add(name)
             container.missing = container.missing | told
-            container.copy = places.copy if plan.root == places.copy else ""
+            container.copy = plan.root if plan.copied else ""
             if cable:
                 container.peers = {cable.interface: cable.peer}
                 self.wiring.announce(cable.network)
             process = Process(name, plan.operations, request.requested_at, None)
-            self.births.give(process, plan, fds, request.keep)
+            if request.tell:
+                self.births.give(process, plan, fds, request.keep)
+            else:  # a spare would show up in the gauges of a group
+                self.births.give_unwatched(process, plan, fds, request.keep, likely=spec.group is None)
         except BaseException:
             if process:
                 self.children.abandon(process)
             self._discard(container)
             raise
 
-    def _rootfs(self, request: protocol.Spawn, spec: ContainerSpec) -> str:
-        if not self.ground.elevated:
-            return request.rootfs
-        from contlab.runtime.trees import rootfs_of  # not needed, nor its imports, where the client builds
-
-        return rootfs_of(spec)
-
     def _exec(self, request: protocol.Exec, fds: list[int]) -> None:
         name = request.container
-        first = self._first(name)
+        first = self.children.first(name)
         if first is None:
             raise RuntimeFailure(f"{name} is not running, so nothing more can run in it", "Start it again.")
         container = self.containers[name]
@@ -175,53 +183,13 @@ class Supervisor:
             if process.exec_id == request.exec_id:
                 process.pass_on(request.number, request.group)
 
-    def _ask_hostname(self, name: str) -> None:
-        first = self._first(name)
-        self.voice.hostname(name, first.nodename() if first else None)
-
-    def _read_link(self, path: str) -> None:
-        pids = {process.pid for name in self.containers for process in self.children.of(name)}
-        try:
-            self.voice.link_read(looks.readlink(path, pids))
-        except OSError as error:
-            self.voice.link_read("", error.errno or errno.EIO)
-
-    def _freeze(self, name: str, frozen: bool) -> None:
-        try:
-            if (container := self.containers.get(name)) is None:
-                raise RuntimeFailure(f"there is no {name}", "Start it again.")
-            held = cgroup.set_frozen(container.directories, frozen)
-        except ContlabError as error:
-            self.voice.frozen(name, not frozen, error)
-            return
-        late = RuntimeFailure(
-            f"{name} is not yet {'frozen' if frozen else 'thawed'}: a process waits inside the kernel",
-            "It follows as soon as it comes back (state D in `ps`).",
-        )
-        self.voice.frozen(name, held, None if held == frozen else late)
-
-    def _set_link(self, name: str, up: bool) -> None:
-        try:
-            self.wiring.cut(name, up)
-        except ContlabError as error:
-            self.voice.link(name, not up, error)
-        else:
-            self.voice.link(name, up, None)
-
     def _close(self, name: str) -> None:
         for child in [c for c in self.containers.values() if c.spec and c.spec.group == name]:
             self._close(child.name)
         container = self.containers.get(name)
         self.voice.removed(name, self._discard(container) if container else ())
 
-    def _first(self, container: str) -> Process | None:
-        """A container's first process, when its command runs."""
-        return next((p for p in self.children.of(container) if p.exec_id is None and p.started), None)
-
     # --- births -----------------------------------------------------------------------------------------------------
-
-    def _cgroup_name(self, name: str) -> str:
-        return f"contlab-{self.run_id}-{name}"
 
     def _add(self, container: Container) -> Container:
         if not valid_name(container.name):
@@ -236,8 +204,9 @@ class Supervisor:
     def reported(self, process: Process, reports: list[stage.Report]) -> None:
         """Operations of the plan's inner half are done, or were refused."""
         if process.exec_id is None:
-            done = [report for report in reports if report.index >= 0]
-            self.voice.operations(process.container, process.operations, done)
+            for report in reports:
+                if report.index >= 0:
+                    self.voice.operation(process.container, process.operations[report.index], report)
 
     def started(self, process: Process) -> None:
         """exec succeeded."""
@@ -250,6 +219,8 @@ class Supervisor:
         by_oom, container.oom_kills = kills > container.oom_kills, kills
         if process.started:
             self.voice.exited(process, status, by_oom)
+            if process.exec_id is None and container.goes_at_end and not container.closing:
+                self._remove(container)
             return
         error = never_ran(process, status, by_oom)
         if process.exec_id is None and not container.closing:
@@ -272,9 +243,17 @@ class Supervisor:
             removed = (*removed, *sweep.remove_tree(container.copy))
         self.wiring.unplug(container.name)
         self.containers.pop(container.name)
+        self.voice.untold.discard(container.name)
         return removed
 
+    def _remove(self, container: Container) -> None:
+        try:
+            self.voice.removed(container.name, self._discard(container))
+        except ContlabError as error:
+            self.voice.failed(container.name, error, None)
+
     def _close_all(self) -> None:
+        self.births.close()
         # Groups last: their directories hold the others'. What resists is left to the sweep, which can say so.
         for container in sorted(self.containers.values(), key=lambda c: c.spec is None):
             with contextlib.suppress(ContlabError, OSError):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import lru_cache
 
 from contlab.errors import ContlabError
 from contlab.runtime import events, stage
@@ -26,16 +27,47 @@ def now() -> float:
 
 
 class Voice:
-    """Sends events; ``unheard`` is called once nobody listens."""
+    """Sends events; ``unheard`` is called once nobody listens.
+
+    They are kept until ``speak``: whoever does one thing after another is not to be held up by putting it into words,
+    nor the client woken for each word.
+    """
 
     def __init__(self, control: socket.socket, new_root: str, unheard: Callable[[], None]) -> None:
         """``new_root``: the long path that stands for $ROOT in what people read."""
         self._control = control
         self._new_root = new_root
         self._unheard = unheard
+        self._unsaid: list[Callable[[], events.AnyEvent]] = []
+        self._kept_since = 0.0
+        self.untold: set[str] = set()
+        """Containers whose operations nobody wants to hear of."""
+
+    @property
+    def kept_for(self) -> float:
+        """Seconds since the first event that is not yet told; 0 without one."""
+        return (now() - self._kept_since) / 1e6 if self._unsaid else 0.0
+
+    def speak(self) -> None:
+        """Send what there is to tell, in order and in few messages."""
+        message = b""
+        for event in self._unsaid:
+            line = events.encode(event())
+            if message and len(message) + len(line) > FULL:
+                self._send(message)
+                message = b""
+            message += b"\n" + line if message else line
+        self._unsaid.clear()
+        if message:
+            self._send(message)
 
     def _tell(self, event: events.AnyEvent) -> None:
-        self._send(events.encode(event))
+        self._keep(lambda: event)
+
+    def _keep(self, event: Callable[[], events.AnyEvent]) -> None:
+        if not self._unsaid:
+            self._kept_since = now()
+        self._unsaid.append(event)
 
     def _send(self, message: bytes) -> None:
         try:
@@ -49,29 +81,20 @@ class Voice:
 
     def operation(self, container: str, operation: Operation, report: stage.Report) -> None:
         """One operation of the plan is done, or was refused."""
-        self._tell(self._done(container, operation, report))
+        if container in self.untold and not report.errno:
+            return
+        at = now()
+        self._keep(lambda: self._done(container, at, operation, report))
 
-    def operations(self, container: str, operations: Sequence[Operation], reports: Sequence[stage.Report]) -> None:
-        """Several at once, in few messages: a client that wakes up for each hears of a birth later than it happens."""
-        message = b""
-        for report in reports:
-            line = events.encode(self._done(container, operations[report.index], report))
-            if message and len(message) + len(line) > FULL:
-                self._send(message)
-                message = b""
-            message += b"\n" + line if message else line
-        if message:
-            self._send(message)
-
-    def _done(self, container: str, operation: Operation, report: stage.Report) -> events.OperationDone:
-        remark = f" ({report.remark})" if report.remark else ""
+    def _done(self, container: str, at: float, operation: Operation, report: stage.Report) -> events.OperationDone:
+        describe, shell = _words(operation, self._new_root)
         return events.OperationDone(
             container=container,
-            at=now(),
+            at=at,
             index=report.index,
             operation=type(operation).__name__,
-            describe=_short(operation.describe().replace(self._new_root, "$ROOT") + remark),
-            shell=_short(operation.shell()),
+            describe=f"{describe} ({_short(report.remark)})" if report.remark else describe,
+            shell=shell,
             side="container" if operation.inside else "host",
             microseconds=report.microseconds,
             errno=report.errno,
@@ -161,6 +184,12 @@ class Voice:
     def removed(self, container: str, removed: tuple[str, ...]) -> None:
         """Nothing of it is left."""
         self._tell(events.Removed(container=container, at=now(), removed=removed))
+
+
+@lru_cache(maxsize=512)
+def _words(operation: Operation, new_root: str) -> tuple[str, str]:
+    """The next container has most of its operations in common with the last."""
+    return _short(operation.describe().replace(new_root, "$ROOT")), _short(operation.shell())
 
 
 def _short(text: str) -> str:

@@ -115,8 +115,15 @@ def descriptors(pid: int | str) -> int:
 
 
 def children(pid: int) -> list[int]:
-    """Of a process with one thread; zombies are among them."""
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Of a process with one thread; zombies are among them. A supervisor's nursery, and who waits there, are not."""
+    pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(pid) for pid in pids if _comm(pid) not in ("contlab:nursery", "contlab:waits")]
+
+
+def _comm(pid: str) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""  # it ended meanwhile
 
 
 def marked(mark: str) -> list[str]:

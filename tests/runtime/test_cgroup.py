@@ -30,6 +30,18 @@ def top(tmp_path: Path) -> Path:
     return hosts.cgroup(tmp_path, "cpuset cpu io memory pids\n", "cpu memory pids\n", "1\n", root=True)
 
 
+def test_where_its_name_is_not_yet_known_its_v2_directory_has_another_and_v1_s_do_not(tmp_path: Path) -> None:
+    unified, memory = hosts.cgroup(tmp_path / "unified"), hosts.cgroup(tmp_path / "memory")
+    v2, v1 = (Hierarchy(version, str(d), str(d)) for version, d in ((Version.V2, unified), (Version.V1, memory)))
+    hybrid = Hierarchies(Mode.HYBRID, {"memory": v1}, v2)
+
+    planned = plan_cgroup(hybrid, "box", Limits(), {}, unnamed="#7")
+
+    assert f"{unified}/#7" == planned.born_in == planned.directories[UNIFIED]
+    assert f"{memory}/box" == planned.directories["memory"]
+    assert ((f"{memory}/box", "memory"),) == planned.join
+
+
 # --- v2: no internal processes --------------------------------------------------------------------------------------
 
 
@@ -178,6 +190,7 @@ def test_members_are_those_of_all_hierarchies_and_of_the_cgroups_below(tmp_path:
 def test_oom_kills_are_counted_in_either_version_s_file(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 3\noom_group_kill 9\n")
 
-    assert 3 == cgroup.oom_kills({"memory": str(tmp_path)})
-    assert 0 == cgroup.oom_kills({"memory": str(tmp_path / "gone")})
+    unified = {cgroup.UNIFIED: str(tmp_path)} if name == "memory.events" else {}
+    assert 3 == cgroup.oom_kills({"memory": str(tmp_path)} | unified)
+    assert 0 == cgroup.oom_kills({"memory": str(tmp_path / "gone")} | unified)
     assert 0 == cgroup.oom_kills({})

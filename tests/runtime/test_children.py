@@ -98,7 +98,7 @@ def test_no_unknown_child_is_reaped_while_a_successor_is_awaited_for_it_may_be_t
     child.process.successor_awaited = False
     children.reap_strays()
     assert 1 == len(asked)
-    loop._selector.close()
+    loop._epoll.close()
 
 
 def test_a_signal_waits_for_the_successor_that_is_awaited() -> None:
@@ -140,4 +140,4 @@ def test_the_loop_calls_no_handler_that_an_earlier_one_of_its_round_made_meaning
     assert 1 == len(called)
     for fd in (*first, *second):
         os.close(fd)
-    loop._selector.close()  # not by its number, which it would close again once it is collected
+    loop._epoll.close()  # not by its number, which it would close again once it is collected

@@ -1,0 +1,69 @@
+"""What one container of a run has in common with the one before."""
+
+from __future__ import annotations
+
+import pytest
+
+from contlab.runtime.cgroup import CgroupPlan
+from contlab.runtime.operation import JoinCgroup, MakeCgroup, PivotRoot, SetHostname, SetLimit
+from contlab.runtime.plan import Places, Plan, compile_plan
+from contlab.runtime.planner import again
+from contlab.runtime.spec import Bind, ContainerSpec, Namespace, RootMethod, Tmpfs
+from contlab.runtime.wiring import Wiring
+
+PLACES = Places("/rootfs", "/run/root", "/run/lower", "/run/copy")
+
+
+def cgroups(name: str, v2: str) -> CgroupPlan:
+    """On a hybrid host."""
+    v1 = {tree: f"/sys/fs/cgroup/{tree}/{name}" for tree in ("memory", "pids")}
+    make = (
+        MakeCgroup(f"/sys/fs/cgroup/unified/{v2}", "v2"),
+        *(MakeCgroup(directory, tree) for tree, directory in v1.items()),
+        SetLimit(f"{v1['pids']}/pids.max", "16"),
+    )
+    born_in = f"/sys/fs/cgroup/unified/{v2}"
+    return CgroupPlan(make, {"": born_in} | v1, born_in, tuple((directory, tree) for tree, directory in v1.items()))
+
+
+def plan_of(spec: ContainerSpec, name: str, v2: str) -> Plan:
+    cable = Wiring("/run", "contlab-run").plug_in(name, spec)
+    return compile_plan(spec, PLACES, cgroups(name, v2), name, cable=cable)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ContainerSpec(),
+        ContainerSpec(hostname="ship", files={"/etc/motd": "hello"}, tmpfs=(Tmpfs("/tmp"),)),
+        ContainerSpec(namespaces=frozenset(), root=RootMethod.HOST),
+        ContainerSpec(namespaces=frozenset({Namespace.MNT, Namespace.PID}), read_only=True, user=1000),
+    ],
+)
+def test_the_plan_made_again_for_another_name_is_the_one_that_is_compiled_for_it(spec: ContainerSpec) -> None:
+    first = plan_of(spec, "one", "#1")
+
+    assert plan_of(spec, "two", "#2") == again(first, cgroups("two", "#2"), spec.hostname or "two")
+
+
+def test_up_to_its_root_a_container_can_be_made_ahead_and_its_name_comes_after() -> None:
+    plan = plan_of(ContainerSpec(), "one", "#1")
+
+    ahead, rest = plan.inside[: plan.ahead], plan.inside[plan.ahead :]
+    assert isinstance(ahead[0], JoinCgroup)
+    assert isinstance(ahead[-1], PivotRoot)
+    assert SetHostname("one") == rest[0]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ContainerSpec(binds=(Bind("/home", "/home"),)),
+        ContainerSpec(network="lan"),
+        ContainerSpec(rootfs="/srv/tree"),
+        ContainerSpec(root=RootMethod.CHROOT, namespaces=frozenset()),
+    ],
+    ids=["a bind", "a cable", "a tree of the user's own", "a copied tree"],
+)
+def test_what_may_be_another_thing_by_then_is_not_done_ahead(spec: ContainerSpec) -> None:
+    assert 0 == plan_of(spec, "one", "#1").ahead
