@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import subprocess
 import sys
 import time
@@ -23,8 +24,14 @@ from contlab.runtime.trees import rootfs_of
 SPEC = ContainerSpec(command=("/bin/echo", "ready"), limits=Limits(memory=32 << 20, pids=16, cpus=0.5))
 """The default container with three limits; it is ready when its command's first byte is read."""
 
-PAUSE = 0.01
-"""Seconds between two runs: the kernel takes network namespaces apart after their end, and nobody is to pay for it."""
+NOTES = {
+    "contlab": "process and root stand ready",
+    "contlab, watched": "from nothing, each step told",
+}
+
+PAUSE = 0.02
+"""Seconds between two runs: the kernel takes network namespaces apart after their end, contlab prepares its next
+container, and nobody else is to pay for that."""
 
 DEADLINE = 30.0
 """Seconds for one run."""
@@ -42,8 +49,8 @@ class Timing(msgspec.Struct, frozen=True):
     """Milliseconds from the request until the command's first byte."""
     full: Spread
     """And until it is reaped and its cgroup is removed."""
-    without: str = ""
-    """What it leaves out of contlab's container."""
+    note: str = ""
+    """What it leaves out of contlab's container, or has behind it before the request."""
 
 
 class Spawns(msgspec.Struct, frozen=True):
@@ -64,13 +71,19 @@ async def spawns(rounds: int = 50) -> Spawns:
     tree = await asyncio.to_thread(rootfs_of, SPEC)
     async with AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(Runtime())
+        watched = await stack.enter_async_context(Runtime())
+        watched.listen(lambda event: None)
         folder = Path(runtime.directory, "bench")  # it goes with the run
         await asyncio.to_thread(folder.mkdir)
         here, absent = rivals(tree, SPEC.command, SPEC.limits, folder, f"contlab-{runtime.run}")
         group = await runtime.group("bare", Limits())
         bare = _Bare(tree, folder, group.cgroups)
         stack.push_async_callback(bare.close)
-        ways: dict[str, Way] = {"contlab": lambda turn: _contlab(runtime, turn), "bare system calls": bare.cycle}
+        ways: dict[str, Way] = {
+            "contlab": lambda turn: _contlab(runtime, turn),
+            "contlab, watched": lambda turn: _contlab(watched, turn),
+            "bare system calls": bare.cycle,
+        }
         failed = {}
         for rival in here:
             try:
@@ -80,9 +93,9 @@ async def spawns(rounds: int = 50) -> Spawns:
             else:
                 ways[rival.name] = lambda turn, rival=rival: _rival(rival, turn)  # type: ignore[misc]
         cycles = await _take_turns(ways, rounds)
-    without = {rival.name: rival.without for rival in here}
+    notes = NOTES | {rival.name: rival.without for rival in here}
     timings = tuple(
-        Timing(name, spread([ready for ready, _ in taken]), spread([full for _, full in taken]), without.get(name, ""))
+        Timing(name, spread([ready for ready, _ in taken]), spread([full for _, full in taken]), notes.get(name, ""))
         for name, taken in cycles.items()
     )
     return Spawns(timings, tuple(absent), failed)
@@ -91,14 +104,15 @@ async def spawns(rounds: int = 50) -> Spawns:
 async def _take_turns(ways: dict[str, Way], rounds: int) -> dict[str, list[Cycle]]:
     cycles: dict[str, list[Cycle]] = {name: [] for name in ways}
     names = list(ways)
+    shuffle = random.Random(rounds).shuffle
     for turn in range(rounds + 1):
+        shuffle(names)  # what one leaves behind for a while (cgroups, namespaces, cold caches) meets each of the others
         for name in names:
             await asyncio.sleep(PAUSE)
             async with asyncio.timeout(DEADLINE):
                 taken = await ways[name](turn)
             if turn:  # the first of each finds cold caches
                 cycles[name].append(taken)
-        names = [*names[1:], names[0]]  # nobody always comes after the same one
     return cycles
 
 
@@ -116,9 +130,8 @@ async def _contlab(runtime: Runtime, turn: int) -> Cycle:
     loop.add_reader(reading, first_byte)
     try:
         began = time.perf_counter()
-        container = await runtime.spawn(f"bench-{turn}", SPEC, (null, writing, null))
-        await container.wait()
-        await container.close()
+        container = await runtime.spawn(f"bench-{turn}", SPEC, (null, writing, null), remove=True)
+        await container.removed
         full = time.perf_counter()
         return (await ready - began) * 1e3, (full - began) * 1e3
     finally:

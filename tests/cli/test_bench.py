@@ -63,17 +63,19 @@ def test_boots_are_printed_with_their_ratio_and_emulation_under_its_name(capsys)
 
 
 def test_each_way_of_making_a_container_is_printed_with_what_it_leaves_out_and_how_contlab_compares(capsys):
-    def timing(name: str, ready: float, full: float, without: str = "") -> Timing:
-        return Timing(name, Spread(ready, 1, 9, 50), Spread(full, 2, 9, 50), without)
+    def timing(name: str, ready: float, full: float, note: str = "") -> Timing:
+        return Timing(name, Spread(ready, 1, 9, 50), Spread(full, 2, 9, 50), note)
 
-    ways = (timing("contlab", 3, 4), timing("bare system calls", 2, 3), timing("runc", 18, 20, "no overlay"))
+    ours = (timing("contlab", 3, 4, "born before"), timing("contlab, watched", 5, 6, "from nothing"))
+    ways = (*ours, timing("bare system calls", 2, 3), timing("runc", 18, 20, "no overlay"))
     _print_spawns(Spawns(ways, absent=("crun",), failed={"bwrap": "no permission"}))
     told = capsys.readouterr()
     lines = told.out.splitlines()[4:]
     assert "runs       50 of each, in turns; ms, median (lowest)" == lines[0]
-    assert "contlab 3.00 (1.00) 4.00 (2.00)" == " ".join(lines[3].split())
-    assert "runc 18.00 (1.00) 20.00 (2.00) 5.00 x as fast no overlay" == " ".join(lines[5].split())
-    assert "ready within 1.50 x the bare system calls" == lines[-1]
+    assert "contlab 3.00 (1.00) 4.00 (2.00) born before" == " ".join(lines[3].split())
+    assert "contlab, watched 5.00 (1.00) 6.00 (2.00) 1.50 x as fast from nothing" == " ".join(lines[4].split())
+    assert "runc 18.00 (1.00) 20.00 (2.00) 5.00 x as fast no overlay" == " ".join(lines[6].split())
+    assert "ready within 1.50 x the bare system calls; watched within 2.50 x" == lines[-1]
     assert ["not installed: crun", "bwrap can't run here: no permission"] == told.err.splitlines()
 
 

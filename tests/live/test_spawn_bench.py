@@ -26,7 +26,7 @@ async def test_each_way_makes_the_container_and_is_ready_before_it_is_gone() -> 
     result = await spawns(2)
 
     assert {} == result.failed
-    assert {"contlab", "bare system calls"} <= {timing.name for timing in result.timings}
+    assert {"contlab", "contlab, watched", "bare system calls"} <= {timing.name for timing in result.timings}
     for timing in result.timings:
         assert 2 == timing.ready.runs == timing.full.runs
         assert 0 < timing.ready.low < timing.full.low
@@ -59,7 +59,7 @@ def test_in_json_the_conditions_and_each_way_are_told() -> None:
 
     told = json.loads(ended.stdout)
     assert {"conditions", "timings", "absent", "failed"} == told.keys()
-    assert {"name", "ready", "full", "without"} == told["timings"][0].keys()
+    assert {"name", "ready", "full", "note"} == told["timings"][0].keys()
 
 
 async def test_what_a_bare_way_that_was_killed_left_goes_with_the_run() -> None:
