@@ -11,7 +11,7 @@ from contlab.runtime.children import Children
 from contlab.runtime.failure import failure
 from contlab.runtime.kernel import Linux
 from contlab.runtime.nursery import Newborn, Nursery
-from contlab.runtime.operation import MakeCgroup, Operation
+from contlab.runtime.operation import Operation
 from contlab.runtime.plan import Plan
 from contlab.runtime.process import Process
 from contlab.runtime.spare import Spare, send
@@ -76,7 +76,6 @@ class Births:
             self._children.begin(process, spare.newborn)
             try:
                 spare.name_cgroups(plan)
-                self.perform(process.container, 0, [s for s in plan.before if not isinstance(s, MakeCgroup)])
                 spare.order(plan, len(plan.before) + 1 + len(plan.after), keep, fds)
             except BaseException:
                 self._children.abandon(process)

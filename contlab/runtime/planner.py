@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ from contlab.runtime import cgroup
 from contlab.runtime.cgroup import CgroupPlan
 from contlab.runtime.ground import Ground
 from contlab.runtime.limits import require
-from contlab.runtime.operation import JoinCgroup, SetHostname
+from contlab.runtime.operation import EnableControllers, JoinCgroup, MakeCgroup, Operation, SetHostname, SetLimit
 from contlab.runtime.plan import Places, Plan, compile_plan, joins
 from contlab.runtime.protocol import Spawn, Window
 from contlab.runtime.rootless import refuse_unkillable
@@ -23,6 +24,7 @@ class Planner:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._latest: tuple[ContainerSpec, str, Plan] | None = None
+        self._latest_cgroup: tuple[tuple[Limits, Limits], CgroupPlan] | None = None
 
     def group(self, name: str, limits: Limits) -> CgroupPlan:
         """A parent cgroup; CgroupError for a limit that this host does not give."""
@@ -32,12 +34,18 @@ class Planner:
 
     def cgroup(self, name: str, spec: ContainerSpec, parent: Mapping[str, str], unnamed: str) -> CgroupPlan:
         """A container's; ``parent`` and ``unnamed`` as ``plan_cgroup`` has them. CgroupError as for a group."""
-        planned = cgroup.plan_cgroup(
-            self._ground.hierarchies, self._cgroup(name), spec.limits, parent,
-            defaults=spec.default_limits, unnamed=unnamed,
-        )  # fmt: skip
+        wanted = (spec.limits, spec.default_limits) if not parent else None
+        if self._latest_cgroup and wanted == self._latest_cgroup[0]:
+            planned = called(self._latest_cgroup[1], self._cgroup(name), unnamed)
+        else:
+            planned = cgroup.plan_cgroup(
+                self._ground.hierarchies, self._cgroup(name), spec.limits, parent,
+                defaults=spec.default_limits, unnamed=unnamed,
+            )  # fmt: skip
         require(spec.limits, planned.missing, self._ground.remedy)
         refuse_unkillable(spec, planned, self._ground.remedy)
+        enabled = any(isinstance(step, EnableControllers) for step in planned.make)  # once is enough
+        self._latest_cgroup = (wanted, planned) if wanted and not enabled else None
         return planned
 
     def plan(
@@ -62,6 +70,32 @@ class Planner:
 
     def _cgroup(self, name: str) -> str:
         return f"contlab-{self._ground.run}-{name}"
+
+
+def called(planned: CgroupPlan, name: str, unnamed: str) -> CgroupPlan:
+    """``planned``, of a cgroup in no other, as ``plan_cgroup`` has it for another ``name``."""
+
+    def moved(directory: str) -> str:
+        return f"{os.path.dirname(directory)}/{unnamed if unnamed and directory == planned.born_in else name}"
+
+    def made(step: Operation) -> Operation:
+        match step:
+            case MakeCgroup(directory):
+                return replace(step, directory=moved(directory))
+            case SetLimit(file):
+                directory, _, limit = file.rpartition("/")
+                return replace(step, file=f"{moved(directory)}/{limit}")
+            case _:
+                return step
+
+    return replace(
+        planned,
+        make=tuple(made(step) for step in planned.make),
+        directories={controller: moved(directory) for controller, directory in planned.directories.items()},
+        born_in=planned.born_in and moved(planned.born_in),
+        join=tuple((moved(directory), tree) for directory, tree in planned.join),
+        missing=dict(planned.missing),
+    )
 
 
 def again(plan: Plan, planned: CgroupPlan, hostname: str) -> Plan:

@@ -1,7 +1,7 @@
 """The spare: a stage that is born in a quiet moment, for a container that nobody has asked for yet.
 
 The containers that a program makes one after another mostly differ in their names alone. So the next one's process can
-stand ready: born, in cgroups without limits that are called by a number, its ids mapped, on its root, and with the rest
+stand ready: born, in cgroups with limits that are called by a number, its ids mapped, on its root, and with the rest
 rehearsed. When its container is asked for, its v1 cgroups get their names (a v2 cgroup can only be born in, for to be
 moved there takes some 10 ms, and not be renamed: it keeps its number), and it is told what is different. Where somebody
 watches the steps there is none: they are to happen before their eyes.
@@ -21,7 +21,7 @@ from contlab.linux.errno import SyscallError
 from contlab.runtime import stage
 from contlab.runtime.kernel import Linux
 from contlab.runtime.nursery import Newborn, Nursery
-from contlab.runtime.operation import JoinCgroup, MakeCgroup, Operation
+from contlab.runtime.operation import JoinCgroup, MakeCgroup, Operation, SetLimit
 from contlab.runtime.plan import Plan
 
 
@@ -32,6 +32,8 @@ class Spare:
     newborn: Newborn
     plan: Plan
     """Its own, with numbers for names."""
+    beginning: tuple[object, ...]
+    """``_beginning`` of that."""
 
     @classmethod
     def bear(cls, nursery: Nursery, latest: Plan, name: str) -> Spare | None:
@@ -39,13 +41,13 @@ class Spare:
         asks for a container hears why."""
         plan = _renamed(latest, name)
         try:
-            for making in _making(plan.before):
-                making.run(Linux())
+            for step in plan.before:
+                step.run(Linux())
             newborn = nursery.bear(plan.clone.flags, plan.clone.into_cgroup)
         except (SyscallError, RuntimeFailure):
             _remove(plan)
             return None
-        spare = cls(newborn, plan)
+        spare = cls(newborn, plan, tuple(_beginning(plan)))
         try:
             for step in plan.after:
                 step.run(Linux(newborn.pid))
@@ -57,7 +59,7 @@ class Spare:
 
     def fits(self, plan: Plan) -> bool:
         """What it is, and where, is what ``plan`` would begin with; it is ready, and nobody has killed it."""
-        if list(_beginning(self.plan)) != list(_beginning(plan)) or not self.newborn.alive:
+        if self.beginning != tuple(_beginning(plan)) or not self.newborn.alive:
             return False
         try:
             return self.newborn.orders.recv(len(stage.READY), socket.MSG_DONTWAIT) == stage.READY
@@ -100,25 +102,35 @@ def send(orders: socket.socket, told: stage.Orders, fds: list[int]) -> None:
 def _beginning(plan: Plan) -> Iterator[object]:
     """All that is done ahead, whatever the cgroups are called."""
     yield plan.clone
-    for step in (*_making(plan.before), *plan.after, *plan.inside[: plan.ahead]):
-        yield (type(step), _parent(step), step.tree) if isinstance(step, MakeCgroup | JoinCgroup) else step
+    for step in (*plan.before, *plan.after, *plan.inside[: plan.ahead]):
+        match step:
+            case MakeCgroup(directory, tree) | JoinCgroup(directory, tree):
+                yield type(step), os.path.dirname(directory), tree
+            case SetLimit(file, value):
+                yield os.path.basename(file), value
+            case _:
+                yield step
 
 
 def _making(steps: Iterable[Operation]) -> Iterator[MakeCgroup]:
     return (step for step in steps if isinstance(step, MakeCgroup))
 
 
-def _parent(step: MakeCgroup | JoinCgroup) -> str:
-    return os.path.dirname(step.directory)
-
-
 def _renamed(plan: Plan, name: str) -> Plan:
     def numbered(step: Operation) -> Operation:
-        if isinstance(step, MakeCgroup | JoinCgroup):
-            return replace(step, directory=f"{_parent(step)}/{name}")
-        return step
+        match step:
+            case MakeCgroup(directory) | JoinCgroup(directory):
+                return replace(step, directory=in_numbered(directory))
+            case SetLimit(file):
+                directory, _, limit = file.rpartition("/")
+                return replace(step, file=f"{in_numbered(directory)}/{limit}")
+            case _:
+                return step
 
-    born_in = plan.clone.into_cgroup and f"{os.path.dirname(plan.clone.into_cgroup)}/{name}"
+    def in_numbered(directory: str) -> str:
+        return f"{os.path.dirname(directory)}/{name}"
+
+    born_in = plan.clone.into_cgroup and in_numbered(plan.clone.into_cgroup)
     return replace(
         plan,
         before=tuple(numbered(step) for step in plan.before),

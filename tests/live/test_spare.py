@@ -88,16 +88,15 @@ async def test_it_differs_in_all_that_is_asked_for(runtime: Runtime) -> None:
     spare = await ready(runtime)
     fields = {
         "environment": {"COLOUR": "blue"}, "files": {"/etc/motd": "hello\n"}, "workdir": "/tmp", "hostname": "ship",
-        "limits": Limits(memory=48 << 20, cpus=0.25, pids=20),
     }  # fmt: skip
     with Output() as output:
         script = "hostname; echo $COLOUR; cat /etc/motd; pwd; exec sleep 1000"
-        container = await runtime.spawn("box", shell(script, **fields), output.stdio)
+        container = await runtime.spawn("box", shell(script, limits=LIMITED, **fields), output.stdio)
         await until(lambda: len(output.lines) == 4)
 
         assert spare.pid == container.pid
         assert ["ship", "blue", "hello", "/tmp"] == output.lines
-        assert Limits(memory=48 << 20, cpus=0.25, pids=20) == limits_of(container.started.result().cgroups)
+        assert LIMITED == limits_of(container.started.result().cgroups)
         await container.close()
 
 
@@ -123,9 +122,10 @@ async def test_its_v1_cgroups_are_called_like_any_other_s(runtime: Runtime) -> N
         {"namespaces": frozenset({Namespace.MNT})},
         {"binds": (Bind("/usr", "/mnt"),)},
         {"network": "lan"},
+        {"limits": Limits(memory=48 << 20, pids=16, cpus=0.5)},
         {"read_only": True, "seccomp": False, "user": 1000},
     ],
-    ids=["no namespaces", "a bind", "a network", "other protections"],
+    ids=["no namespaces", "a bind", "a network", "another limit", "other protections"],
 )
 async def test_who_asks_for_something_else_gets_that(runtime: Runtime, fields: dict[str, object]) -> None:
     spare = await ready(runtime)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from contlab.runtime.cgroup import CgroupPlan
+from contlab.linux.hierarchies import Hierarchies, Hierarchy, Mode, Version
+from contlab.runtime.cgroup import CgroupPlan, plan_cgroup
 from contlab.runtime.operation import JoinCgroup, MakeCgroup, PivotRoot, SetHostname, SetLimit
 from contlab.runtime.plan import Places, Plan, compile_plan
-from contlab.runtime.planner import again
-from contlab.runtime.spec import Bind, ContainerSpec, Namespace, RootMethod, Tmpfs
+from contlab.runtime.planner import again, called
+from contlab.runtime.spec import Bind, ContainerSpec, Limits, Namespace, RootMethod, Tmpfs
 from contlab.runtime.wiring import Wiring
+from tests.runtime import hosts
 
 PLACES = Places("/rootfs", "/run/root", "/run/lower", "/run/copy")
 
@@ -67,3 +71,17 @@ def test_up_to_its_root_a_container_can_be_made_ahead_and_its_name_comes_after()
 )
 def test_what_may_be_another_thing_by_then_is_not_done_ahead(spec: ContainerSpec) -> None:
     assert 0 == plan_of(spec, "one", "#1").ahead
+
+
+def test_a_cgroup_planned_again_for_another_name_is_the_one_that_is_planned_for_it(tmp_path: Path) -> None:
+    unified, memory, pids = (hosts.cgroup(tmp_path / name) for name in ("unified", "memory", "pids"))
+    v1 = {name: Hierarchy(Version.V1, str(top), str(top)) for name, top in (("memory", memory), ("pids", pids))}
+    hybrid = Hierarchies(Mode.HYBRID, v1, Hierarchy(Version.V2, str(unified), str(unified)))
+    limits = Limits(memory=32 << 20, pids=16)
+
+    def planned(name: str, unnamed: str) -> CgroupPlan:
+        return plan_cgroup(hybrid, name, limits, {}, unnamed=unnamed)
+
+    for first in (planned("one", ""), planned("one", "#1")):
+        assert planned("two", "#2") == called(first, "two", "#2")
+        assert planned("two", "") == called(first, "two", "")
