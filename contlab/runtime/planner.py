@@ -10,7 +10,8 @@ from contlab.runtime import cgroup
 from contlab.runtime.cgroup import CgroupPlan
 from contlab.runtime.ground import Ground
 from contlab.runtime.limits import require
-from contlab.runtime.operation import EnableControllers, JoinCgroup, MakeCgroup, Operation, SetHostname, SetLimit
+from contlab.runtime.operation import EnableControllers, JoinCgroup, SetHostname
+from contlab.runtime.operation.cgroups import elsewhere
 from contlab.runtime.plan import Places, Plan, compile_plan, joins
 from contlab.runtime.protocol import Spawn, Window
 from contlab.runtime.rootless import refuse_unkillable
@@ -78,19 +79,9 @@ def called(planned: CgroupPlan, name: str, unnamed: str) -> CgroupPlan:
     def moved(directory: str) -> str:
         return f"{os.path.dirname(directory)}/{unnamed if unnamed and directory == planned.born_in else name}"
 
-    def made(step: Operation) -> Operation:
-        match step:
-            case MakeCgroup(directory):
-                return replace(step, directory=moved(directory))
-            case SetLimit(file):
-                directory, _, limit = file.rpartition("/")
-                return replace(step, file=f"{moved(directory)}/{limit}")
-            case _:
-                return step
-
     return replace(
         planned,
-        make=tuple(made(step) for step in planned.make),
+        make=tuple(elsewhere(step, moved) for step in planned.make),
         directories={controller: moved(directory) for controller, directory in planned.directories.items()},
         born_in=planned.born_in and moved(planned.born_in),
         join=tuple((moved(directory), tree) for directory, tree in planned.join),

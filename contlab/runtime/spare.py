@@ -22,6 +22,7 @@ from contlab.runtime import stage
 from contlab.runtime.kernel import Linux
 from contlab.runtime.nursery import Newborn, Nursery
 from contlab.runtime.operation import JoinCgroup, MakeCgroup, Operation, SetLimit
+from contlab.runtime.operation.cgroups import elsewhere
 from contlab.runtime.plan import Plan
 
 
@@ -117,25 +118,14 @@ def _making(steps: Iterable[Operation]) -> Iterator[MakeCgroup]:
 
 
 def _renamed(plan: Plan, name: str) -> Plan:
-    def numbered(step: Operation) -> Operation:
-        match step:
-            case MakeCgroup(directory) | JoinCgroup(directory):
-                return replace(step, directory=in_numbered(directory))
-            case SetLimit(file):
-                directory, _, limit = file.rpartition("/")
-                return replace(step, file=f"{in_numbered(directory)}/{limit}")
-            case _:
-                return step
-
-    def in_numbered(directory: str) -> str:
+    def moved(directory: str) -> str:
         return f"{os.path.dirname(directory)}/{name}"
 
-    born_in = plan.clone.into_cgroup and in_numbered(plan.clone.into_cgroup)
     return replace(
         plan,
-        before=tuple(numbered(step) for step in plan.before),
-        clone=replace(plan.clone, into_cgroup=born_in),
-        inside=tuple(numbered(step) for step in plan.inside),
+        before=tuple(elsewhere(step, moved) for step in plan.before),
+        clone=replace(plan.clone, into_cgroup=plan.clone.into_cgroup and moved(plan.clone.into_cgroup)),
+        inside=tuple(elsewhere(step, moved) for step in plan.inside),
     )
 
 

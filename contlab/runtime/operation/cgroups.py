@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from contlab.runtime.kernel import Kernel
 from contlab.runtime.operation.base import Operation, quote
@@ -95,3 +96,15 @@ class JoinCgroup(Operation):
 
     def run(self, kernel: Kernel) -> None:
         kernel.write(f"{self.directory}/tasks", "0")
+
+
+def elsewhere(step: Operation, moved: Callable[[str], str]) -> Operation:
+    """``step`` for the cgroup whose directory ``moved`` gives for its own; any other step as it is."""
+    match step:
+        case MakeCgroup(directory) | JoinCgroup(directory):
+            return replace(step, directory=moved(directory))
+        case SetLimit(file):
+            directory, _, limit = file.rpartition("/")
+            return replace(step, file=f"{moved(directory)}/{limit}")
+        case _:
+            return step
