@@ -164,6 +164,7 @@ def _fork() -> tuple[socket.socket, int]:
 def _serve(wishes: socket.socket) -> None:
     """Until the supervisor is gone."""
     FilterSyscalls().prepare()  # for all that are born
+    admin = os.geteuid() == 0
     while True:
         message, fds, _, _ = socket.recv_fds(wishes, LARGEST, 3)
         if not message:
@@ -175,7 +176,7 @@ def _serve(wishes: socket.socket) -> None:
             cgroup = fds[2] if len(fds) == 3 else None
             pid, pidfd = syscalls.clone3(flags | CLONE.PARENT | CLONE.CLEAR_SIGHAND, cgroup)
             if pid == 0:
-                stage.wait(fds[0], fds[1])
+                stage.wait(fds[0], fds[1], admin)
             birth = Birth(pid, (time.perf_counter_ns() - begun) / 1000)
         except SyscallError as refusal:
             birth = Birth(0, 0.0, refusal.errno or errno.EINVAL)

@@ -77,6 +77,13 @@ def test_what_they_get_otherwise_than_asked_for_is_told(user: PlainUser) -> None
     assert "without cgroup: " in done.stderr
 
 
+def test_their_clocks_can_be_set_off(user: PlainUser) -> None:
+    done = user.contlab("spawn", "--monotonic", "1000", "--", "cat", "/proc/self/timens_offsets")
+
+    assert 0 == done.returncode, done.stderr
+    assert ["monotonic", "1000", "0"] == done.stdout.split()[:3]
+
+
 def test_chroot_takes_a_copy_that_goes_with_the_container(user: PlainUser) -> None:
     done = user.contlab(
         "spawn", "--chroot", "--unshare", "pid", "--", "sh", "-c", "echo $$; mkdir /x; chmod 0 /x; ls /"
