@@ -36,7 +36,7 @@ def plan_of(name: str, spec: ContainerSpec, sudo: bool = False, terminal: bool =
     rights: Rights = ROOT if sudo else read_rights()
     spec, _ = adapt(spec, rights)
     tree = rootfs_of(spec, read_rights().admin)
-    places = Places(tree, f"{at}/root", f"{at}/lower", f"{at}/copy-{name}")
+    places = Places(tree, f"{at}/scratch", f"{at}/lower", f"{at}/copy-{name}")
     cable = Wiring(at, "contlab-RUN").plug_in(name, spec)
     return compile_plan(spec, places, cgroup, name, rights, cable, window_of(0) if terminal else None)
 

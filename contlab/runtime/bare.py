@@ -69,7 +69,7 @@ def main(argv: Sequence[str] = sys.argv) -> None:
     spec, tree, folder = msgspec.json.decode(argv[1], type=ContainerSpec), *argv[2:4]
     group = msgspec.json.decode(argv[4], type=dict[str, str])
     planned = cgroup.plan_cgroup(cgroup.read_hierarchies(), "contlab-bare", spec.limits, group)
-    places = Places(tree, f"{folder}/root", f"{folder}/lower")
+    places = Places(tree, f"{folder}/scratch", f"{folder}/lower")
     os.mkdir(places.scratch)
     os.mkdir(places.lower)
     plan = compile_plan(spec, places, planned, "bare")

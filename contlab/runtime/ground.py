@@ -70,7 +70,7 @@ class Ground:
         self.directory = f"{root}/contlab-{run}"
         self.rights: Rights = read_rights()
         sweep.hold(root, run)
-        for name in ("root", "lower", "lab"):
+        for name in ("scratch", "lower", "lab"):
             os.makedirs(f"{self.directory}/{name}", mode=0o755)
         if self.rights.admin:
             os.chown(f"{self.directory}/lab", LAB_USER, LAB_USER)

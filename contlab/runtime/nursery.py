@@ -36,9 +36,6 @@ from contlab.runtime import stage
 from contlab.runtime.loop import ignore_for_oneself
 from contlab.runtime.operation import FilterSyscalls
 
-LARGEST = 1 << 18
-"""Bytes of the largest message: a request's files and environment come along (``protocol.MESSAGE_SIZE``)."""
-
 _SEQPACKET = socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC
 
 
@@ -59,7 +56,6 @@ class Newborn:
     report: int
     """Reading end of the pipe that it reports over; never blocks."""
     orders: socket.socket
-    flags: CLONE
     microseconds: float
     """That its clone took."""
 
@@ -113,7 +109,7 @@ class Nursery:
 
     def _bear(self, flags: CLONE, cgroup: str) -> Newborn:
         orders, theirs = socket.socketpair(socket.AF_UNIX, _SEQPACKET)
-        orders.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * LARGEST)
+        orders.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * stage.LARGEST)
         report, reporting = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         os.set_blocking(reporting, True)
         given = [theirs.fileno(), reporting]
@@ -136,7 +132,7 @@ class Nursery:
             for fd in given[1:]:
                 os.close(fd)
         os.set_inheritable(fds[0], False)
-        return Newborn(birth.pid, fds[0], report, orders, flags, birth.microseconds)
+        return Newborn(birth.pid, fds[0], report, orders, birth.microseconds)
 
 
 def _fork() -> tuple[socket.socket, int]:
@@ -166,7 +162,7 @@ def _serve(wishes: socket.socket) -> None:
     FilterSyscalls().prepare()  # for all that are born
     admin = os.geteuid() == 0
     while True:
-        message, fds, _, _ = socket.recv_fds(wishes, LARGEST, 3)
+        message, fds, _, _ = socket.recv_fds(wishes, 1 << 12, 3)
         if not message:
             return
         flags = CLONE(_wishes.decode(message))

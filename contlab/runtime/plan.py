@@ -70,7 +70,7 @@ class Places:
 
     rootfs: str = ""
     """The tree that becomes the root ("" when the container keeps the host's)."""
-    scratch: str = "/run/contlab/root"
+    scratch: str = "/run/contlab/scratch"
     """An existing empty directory: in the container's own mount namespace the new root is built on it."""
     lower: str = "/run/contlab/lower"
     """Another one: with a user namespace the rootfs is bound here first."""
@@ -235,7 +235,7 @@ def _mounts(spec: ContainerSpec, places: Places) -> Iterator[Operation]:
             yield Mount("proc", "/proc", MS.NOSUID | MS.NODEV | MS.NOEXEC)
         yield from _extras(spec, "")
         return
-    root = f"{places.scratch}/root"
+    root = f"{places.scratch}/new"
     yield from _root(spec, places, root)
     yield from _kernel_file_systems(spec, root)
     yield from _devices(spec, root)

@@ -56,7 +56,7 @@ class Planner:
         if self._latest and (spec, tree) == self._latest[:2] and not window:
             return again(self._latest[2], planned, spec.hostname or name)
         at = self._ground.directory
-        places = Places(tree, f"{at}/root", f"{at}/lower", f"{at}/copy-{name}")
+        places = Places(tree, f"{at}/scratch", f"{at}/lower", f"{at}/copy-{name}")
         plan = compile_plan(spec, places, planned, name, self._ground.rights, cable, window)
         self._latest = (spec, tree, plan) if plan.ahead and not window else None
         return plan

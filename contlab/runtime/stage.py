@@ -30,6 +30,9 @@ from contlab.runtime.rehearsal import Rehearsal
 FAILED = 125
 """The stage's own exit status when it could not become the command."""
 
+LARGEST = 1 << 18
+"""Bytes of the largest orders: a request's files and environment come along (``protocol.MESSAGE_SIZE``)."""
+
 ABOVE = 1 << 20
 """Any descriptor (fs.nr_open)."""
 
@@ -117,7 +120,7 @@ def wait(orders: int, report: int, admin: bool) -> NoReturn:
             _hide()
         told = socket.socket(fileno=orders)
         while True:
-            message, given, _, _ = socket.recv_fds(told, 1 << 18, MOST_DESCRIPTORS)
+            message, given, _, _ = socket.recv_fds(told, LARGEST, MOST_DESCRIPTORS)
             todo = pickle.loads(message) if message else None
             if not isinstance(todo, Preparation):
                 break

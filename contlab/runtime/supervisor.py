@@ -43,7 +43,7 @@ class Supervisor:
         self.control = control
         self.ground = ground
         self.loop = Loop()
-        self.voice = Voice(control, f"{directory}/root/root", self.loop.stop)
+        self.voice = Voice(control, f"{directory}/scratch/new", self.loop.stop)
         self.children = Children(self.loop, self)
         self.wiring = Wiring(directory, f"contlab-{run}")
         self.births = Births(self.voice, self.children, self.wiring, run)

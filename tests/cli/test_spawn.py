@@ -235,7 +235,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.setattr(once, "rootfs_of", lambda *_: "/cache/tree")
     monkeypatch.setattr(once, "read_rights", lambda: ROOT)
     at = "/run/contlab/contlab-RUN"
-    places = Places("/cache/tree", f"{at}/root", f"{at}/lower", f"{at}/copy-{NAME}")
+    places = Places("/cache/tree", f"{at}/scratch", f"{at}/lower", f"{at}/copy-{NAME}")
     return compile_plan(spec(*OPTIONS, "--", "sh", "-c", "echo $$"), places, CGROUP_PLAN, NAME)
 
 

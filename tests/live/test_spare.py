@@ -140,8 +140,8 @@ async def test_who_asks_for_something_else_gets_that(runtime: Runtime, fields: d
 
 async def test_what_the_kernel_refuses_is_told_and_leaves_nothing(runtime: Runtime) -> None:
     spare = await ready(runtime)
-    bridge = next(Path(path) for path in cgroups_of(runtime.run) if "memory" in path or "unified" not in path)
-    taken = bridge.with_name(f"contlab-{runtime.run}-box") / "taken"
+    numbered = next(Path(path) for path in cgroups_of(runtime.run) if "unified" not in path)
+    taken = numbered.with_name(f"contlab-{runtime.run}-box") / "taken"
     taken.mkdir(parents=True)  # so that no cgroup can be renamed to that
     with Output() as output:
         if HIERARCHIES.of("memory") is not HIERARCHIES.unified:

@@ -35,7 +35,7 @@ async def test_each_way_makes_the_container_and_is_ready_before_it_is_gone() -> 
 async def test_ctrl_c_in_the_middle_leaves_nothing() -> None:
     before = set(paths.runtime_root().glob("contlab-*"))
     with subprocess.Popen([*BENCH, "--runs", "1000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as bench:
-        made = await until(lambda: set(paths.runtime_root().glob("contlab-*/bench/root")))
+        made = await until(lambda: set(paths.runtime_root().glob("contlab-*/bench/scratch")))
         bench.send_signal(signal.SIGINT)
         bench.communicate(timeout=PATIENCE)
 

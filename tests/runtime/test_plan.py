@@ -45,7 +45,7 @@ from contlab.runtime.wiring import Wiring
 from tests.runtime import hosts
 
 GOLDEN = Path(__file__).parents[1] / "data" / "plans"
-PLACES = Places("/rootfs", "/run/root", "/run/lower", "/run/copy")
+PLACES = Places("/rootfs", "/run/scratch", "/run/lower", "/run/copy")
 LIMITS = Limits(memory=32 << 20, cpus=0.5, pids=16)
 BARE = ContainerSpec(namespaces=frozenset(), root=RootMethod.HOST)
 

@@ -15,7 +15,7 @@ from contlab.runtime.spec import Bind, ContainerSpec, Limits, Namespace, RootMet
 from contlab.runtime.wiring import Wiring
 from tests.runtime import hosts
 
-PLACES = Places("/rootfs", "/run/root", "/run/lower", "/run/copy")
+PLACES = Places("/rootfs", "/run/scratch", "/run/lower", "/run/copy")
 
 
 def cgroups(name: str, v2: str) -> CgroupPlan:

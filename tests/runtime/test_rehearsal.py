@@ -38,7 +38,7 @@ SPECS = [
 ]
 before = state()
 for spec in SPECS:
-    places = Places("/", f"{os.getcwd()}/root", f"{os.getcwd()}/lower", f"{os.getcwd()}/copy")
+    places = Places("/", f"{os.getcwd()}/scratch", f"{os.getcwd()}/lower", f"{os.getcwd()}/copy")
     cgroup = CgroupPlan(join=((f"{os.getcwd()}", "memory"),))
     rehearsal = cast(Linux, Rehearsal())
     for place, step in enumerate(compile_plan(spec, places, cgroup, "box").inside):

@@ -19,7 +19,7 @@ class Heard:
         ours, self.ear = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.ear.setblocking(False)
         self.unheard: list[None] = []
-        self.voice = Voice(ours, "/run/contlab/contlab-1234/root/root", lambda: self.unheard.append(None))
+        self.voice = Voice(ours, "/run/contlab/contlab-1234/scratch/new", lambda: self.unheard.append(None))
         self.control = ours
 
     def messages(self) -> list[list[events.AnyEvent]]:
@@ -91,7 +91,7 @@ def test_nobody_hears_of_the_steps_of_an_untold_container_but_of_those_that_were
 
 
 def test_the_run_s_own_long_path_is_told_as_root_and_a_remark_comes_with_the_words(heard: Heard) -> None:
-    mount = Mount("proc", "/run/contlab/contlab-1234/root/root/proc")
+    mount = Mount("proc", "/run/contlab/contlab-1234/scratch/new/proc")
     heard.voice.operation("box", mount, stage.Report(0, remark="the host's instead"))
     heard.voice.operation("box", mount, stage.Report(1))
     heard.voice.speak()
