@@ -263,7 +263,7 @@ async def test_a_mount_that_a_process_with_all_capabilities_left_in_the_run_s_di
     (tmp_path / "precious").touch()
     # In the host's mount namespace it may do what it likes. The run is in its cgroup's name.
     run_name = "$(grep -o 'contlab-[0-9a-f]\\{8\\}' /proc/self/cgroup | head -n 1)"
-    script = f"mount --bind {tmp_path} {paths.runtime_root()}/{run_name}/root; exec sleep 1000"
+    script = f"mount --bind {tmp_path} {paths.runtime_root()}/{run_name}/scratch; exec sleep 1000"
     app = App(shell(script, namespaces=frozenset(), root=RootMethod.HOST, all_capabilities=True, seccomp=False))
     run = app.begin()
     await until(lambda: [left for left in left_of(run) if left.startswith("mount")])
