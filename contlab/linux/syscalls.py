@@ -17,8 +17,8 @@ from contlab.linux.flags import CAP, CLONE, MNT, MS, PR
 
 # syscalls(2) numbers; those added since Linux 5.1 are the same on every architecture.
 _NUMBERS = {
-    "x86_64": {"pivot_root": 155, "capget": 125, "capset": 126},
-    "aarch64": {"pivot_root": 41, "capget": 90, "capset": 91},
+    "x86_64": {"futex": 202, "pivot_root": 155, "capget": 125, "capset": 126},
+    "aarch64": {"futex": 98, "pivot_root": 41, "capget": 90, "capset": 91},
 }
 _COMMON = {"pidfd_send_signal": 424, "pidfd_open": 434, "clone3": 435}
 
@@ -28,6 +28,7 @@ _libc.umount2.argtypes = (ctypes.c_char_p, ctypes.c_int)
 _libc.sethostname.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
 _libc.setns.argtypes = (ctypes.c_int, ctypes.c_int)
 _libc.unshare.argtypes = (ctypes.c_int,)
+_libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 _libc.prctl.argtypes = (ctypes.c_int, *(ctypes.c_ulong,) * 4)
 _libc.syscall.restype = ctypes.c_long
 
@@ -122,6 +123,16 @@ class _clone_args(ctypes.Structure):
     ]  # fmt: skip
 
 
+def clone_arguments(flags: CLONE, pidfd: ctypes.c_int, cgroup: int | None) -> _clone_args:
+    """For clone3(2), with CLONE_PIDFD into ``pidfd``; ``cgroup`` as below."""
+    return _clone_args(
+        flags=flags | CLONE.PIDFD | (CLONE.INTO_CGROUP if cgroup is not None else 0),
+        pidfd=ctypes.addressof(pidfd),
+        exit_signal=0 if flags & CLONE.PARENT else signal.SIGCHLD,
+        cgroup=cgroup or 0,
+    )
+
+
 def clone3(flags: CLONE, cgroup: int | None = None) -> tuple[int, int]:
     """clone3(2) as a fork: returns (pid, pidfd) to the parent, (0, -1) to the child.
 
@@ -130,12 +141,7 @@ def clone3(flags: CLONE, cgroup: int | None = None) -> tuple[int, int]:
     """
     number = _number("clone3")
     pidfd = ctypes.c_int(-1)
-    arguments = _clone_args(
-        flags=flags | CLONE.PIDFD | (CLONE.INTO_CGROUP if cgroup is not None else 0),
-        pidfd=ctypes.addressof(pidfd),
-        exit_signal=0 if flags & CLONE.PARENT else signal.SIGCHLD,
-        cgroup=cgroup or 0,
-    )
+    arguments = clone_arguments(flags, pidfd, cgroup)
     # The interpreter's own bookkeeping around a fork, in the order of os.fork().
     ctypes.pythonapi.PyOS_BeforeFork()
     pid = _libc_gil.syscall(number, ctypes.byref(arguments), ctypes.c_size_t(ctypes.sizeof(arguments)))
@@ -147,6 +153,17 @@ def clone3(flags: CLONE, cgroup: int | None = None) -> tuple[int, int]:
     if pid < 0:
         raise SyscallError("clone3", error, flags)
     return pid, pidfd.value
+
+
+def futex_wake(address: int) -> None:
+    """futex(2): who waits for the word at ``address`` looks at it again; it may be another process's, too."""
+    word = ctypes.c_void_p(address)
+    _check(_libc.syscall(_number("futex"), word, 1, 1), "futex", "WAKE")
+
+
+def mprotect(address: int, size: int, protection: int) -> None:
+    """mprotect(2): PROT_READ, PROT_WRITE and PROT_EXEC, as mmap has them."""
+    _check(_libc.mprotect(address, size, protection), "mprotect", size, protection)
 
 
 def pidfd_open(pid: int) -> int:
@@ -165,13 +182,19 @@ def pidfd_send_signal(pidfd: int, number: int) -> None:
         raise SyscallError("pidfd_send_signal", error.errno or 0, pidfd, number) from None
 
 
-def lower_rlimit(name: str, soft: int, hard: int) -> None:
-    """setrlimit(2) of RLIMIT_``name`` (lower case), but never upwards, which would take CAP_SYS_RESOURCE."""
+def lowered_rlimit(name: str, soft: int, hard: int) -> tuple[int, tuple[int, int]]:
+    """RLIMIT_``name`` (lower case), and the two limits, but never upwards, which would take CAP_SYS_RESOURCE."""
     number: int = getattr(resource, f"RLIMIT_{name.upper()}")
     _, ceiling = resource.getrlimit(number)
     most = hard if ceiling == resource.RLIM_INFINITY else min(hard, ceiling)
+    return number, (min(soft, most), most)
+
+
+def lower_rlimit(name: str, soft: int, hard: int) -> None:
+    """setrlimit(2) of ``lowered_rlimit``."""
+    number, limits = lowered_rlimit(name, soft, hard)
     try:
-        resource.setrlimit(number, (min(soft, most), most))
+        resource.setrlimit(number, limits)
     except OSError as error:
         raise SyscallError("setrlimit", error.errno or 0, name, soft, hard) from None
 
@@ -194,7 +217,7 @@ _CAPABILITIES = max(CAP) + 1
 def bound_capabilities(kept: Iterable[CAP]) -> bool:
     """Give up all but ``kept``, of those that this thread has: out of the bounding set, too, so that execve(2) can't
     bring them back. False when that set is not ours to change (CAP_SETPCAP)."""
-    have = _permitted()
+    have = permitted()
     mask = sum(1 << cap for cap in kept) & have
     may = bool(have >> CAP.CAP_SETPCAP & 1)
     for number in range(_CAPABILITIES) if may else ():
@@ -215,11 +238,12 @@ def _capset(mask: int) -> None:
 
 def capget() -> frozenset[CAP]:
     """capget(2) for this thread: the permitted set."""
-    mask = _permitted()
+    mask = permitted()
     return frozenset(cap for cap in CAP if mask >> cap & 1)
 
 
-def _permitted() -> int:
+def permitted() -> int:
+    """As ``capget``, a bit for each."""
     data = (_cap_data * 2)()
     header = _cap_header(_LINUX_CAPABILITY_VERSION_3, 0)
     _check(_libc.syscall(_number("capget"), ctypes.byref(header), ctypes.byref(data)), "capget")

@@ -61,13 +61,11 @@ def plan_cgroup(
     *,
     defaults: Limits = _NO_LIMITS,
     for_children: bool = False,
-    unnamed: str = "",
 ) -> CgroupPlan:
     """Plan the cgroup ``name`` under ``parent``'s directories (under our own cgroup where it has none).
 
     ``defaults``: the memory and pids limits where ``limits`` says nothing of them. ``for_children``: it will hold
-    cgroups, not processes, so on v2 its controllers are passed on. ``unnamed``: what its v2 directory is called instead
-    of ``name``, so that it can be there before that is known: v1's can be renamed then (cgroup1_rename), v2's can't.
+    cgroups, not processes, so on v2 its controllers are passed on.
     """
     refuse_nonsense(limits)
     make: list[Operation] = []
@@ -80,7 +78,7 @@ def plan_cgroup(
         if at.directory:
             missing |= dict.fromkeys(at.lacking, at.why)
             on_v2 = tuple(c for c in on_v2 if c not in at.lacking)
-            directory = f"{at.directory}/{unnamed or name}"
+            directory = f"{at.directory}/{name}"
             if at.enable:
                 make.append(EnableControllers(at.directory, at.enable))
             make.append(MakeCgroup(directory, "v2"))

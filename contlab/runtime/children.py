@@ -64,6 +64,7 @@ class Children:
 
     def abandon(self, process: Process) -> None:
         """Kill and reap one that never got its orders, without a word to the listener."""
+        process.let_go()
         if process.pidfd != -1:
             process.kill()
             self._bury(process)
@@ -114,6 +115,7 @@ class Children:
             self._stop_listening(process)
             if process.completed:
                 process.started = True
+                process.let_go()
                 self._listener.started(process)
 
     def _succeed(self, process: Process, pid: int) -> None:

@@ -93,8 +93,8 @@ class Plan:
     """The root directory on the host, when it is a place there (a copy, or ``Places.rootfs`` itself)."""
     copied: bool = False
     """It is a copy, to be removed with the container."""
-    ahead: int = 0
-    """So many of the first steps inside may be done before it is asked for."""
+    repeatable: bool = False
+    """What it names is the same thing each time."""
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -131,17 +131,16 @@ def compile_plan(
     after = [map_ids(spec, rights)] if spec.own(Namespace.USER) else []
     if cable:
         after.append(wiring.after(cable))
-    foundation = (*joins(cgroup), *_foundation(spec, places))
     # A bind shows what is there when it is made, and a directory of the user's own may be another one by then.
     fleeting = cable or copied or spec.binds or os.path.isabs(spec.rootfs)
     return Plan(
         tuple(before),
         clone,
         tuple(after),
-        (*foundation, *_inside(spec, name, cable, terminal)),
+        (*joins(cgroup), *_foundation(spec, places), *_inside(spec, name, cable, terminal)),
         places.copy if copied else "" if spec.root is RootMethod.HOST else places.rootfs,
         copied,
-        0 if fleeting else len(foundation),
+        not fleeting,
     )
 
 

@@ -33,16 +33,15 @@ class Planner:
         require(limits, planned.missing, self._ground.remedy)
         return planned
 
-    def cgroup(self, name: str, spec: ContainerSpec, parent: Mapping[str, str], unnamed: str) -> CgroupPlan:
-        """A container's; ``parent`` and ``unnamed`` as ``plan_cgroup`` has them. CgroupError as for a group."""
+    def cgroup(self, name: str, spec: ContainerSpec, parent: Mapping[str, str]) -> CgroupPlan:
+        """A container's; ``parent`` as ``plan_cgroup`` has it. CgroupError as for a group."""
         wanted = (spec.limits, spec.default_limits) if not parent else None
         if self._latest_cgroup and wanted == self._latest_cgroup[0]:
-            planned = called(self._latest_cgroup[1], self._cgroup(name), unnamed)
+            planned = called(self._latest_cgroup[1], self._cgroup(name))
         else:
             planned = cgroup.plan_cgroup(
-                self._ground.hierarchies, self._cgroup(name), spec.limits, parent,
-                defaults=spec.default_limits, unnamed=unnamed,
-            )  # fmt: skip
+                self._ground.hierarchies, self._cgroup(name), spec.limits, parent, defaults=spec.default_limits
+            )
         require(spec.limits, planned.missing, self._ground.remedy)
         refuse_unkillable(spec, planned, self._ground.remedy)
         enabled = any(isinstance(step, EnableControllers) for step in planned.make)  # once is enough
@@ -58,7 +57,7 @@ class Planner:
         at = self._ground.directory
         places = Places(tree, f"{at}/scratch", f"{at}/lower", f"{at}/copy-{name}")
         plan = compile_plan(spec, places, planned, name, self._ground.rights, cable, window)
-        self._latest = (spec, tree, plan) if plan.ahead and not window else None
+        self._latest = (spec, tree, plan) if plan.repeatable and not window else None
         return plan
 
     def tree(self, request: Spawn, spec: ContainerSpec) -> str:
@@ -73,11 +72,11 @@ class Planner:
         return f"contlab-{self._ground.run}-{name}"
 
 
-def called(planned: CgroupPlan, name: str, unnamed: str) -> CgroupPlan:
+def called(planned: CgroupPlan, name: str) -> CgroupPlan:
     """``planned``, of a cgroup in no other, as ``plan_cgroup`` has it for another ``name``."""
 
     def moved(directory: str) -> str:
-        return f"{os.path.dirname(directory)}/{unnamed if unnamed and directory == planned.born_in else name}"
+        return f"{os.path.dirname(directory)}/{name}"
 
     return replace(
         planned,
@@ -90,7 +89,7 @@ def called(planned: CgroupPlan, name: str, unnamed: str) -> CgroupPlan:
 
 
 def again(plan: Plan, planned: CgroupPlan, hostname: str) -> Plan:
-    """``plan``, of which some can be done ahead, for another container of the same spec: they differ in their cgroups
+    """``plan``, which is repeatable, for another container of the same spec: they differ in their cgroups
     and in their hostnames."""
     own = (SetHostname(hostname) if isinstance(step, SetHostname) else step for step in plan.inside)
     rest = (step for step in own if not isinstance(step, JoinCgroup))

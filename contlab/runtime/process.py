@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import signal
 from dataclasses import dataclass
 
 from contlab.errors import RuntimeFailure
+from contlab.linux.batch import Batch
 from contlab.linux.errno import SyscallError
 from contlab.linux.flags import CLONE
 from contlab.linux.syscalls import pidfd_send_signal, setns
 from contlab.runtime import stage
 from contlab.runtime.nursery import Newborn
 from contlab.runtime.operation import Operation
+from contlab.runtime.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +47,19 @@ class Process:
         self.started = False
         self.successor_awaited = False
         """It will fork into a PID namespace (CLONE_PARENT), and that other child of ours goes on in its place."""
+        self.batch: Batch | None = None
+        """The calls that it makes; None: it reports by itself, or has nothing to report any more."""
+        self.plan: Plan | None = None
+        """For who makes the calls of a batch: what a stage could do instead, and in another way."""
+        self.given: list[int] = []
+        """And what its command would be given, as long as it doesn't run."""
         self._held: list[tuple[int, bool]] = []
         self._last_index = -1
         self._partial = b""
 
     def begin(self, newborn: Newborn) -> None:
         """It is the one that was born for it."""
-        self.pid, self.pidfd, self.report = newborn.pid, newborn.pidfd, newborn.report
+        self.pid, self.pidfd, self.report, self.batch = newborn.birth.pid, newborn.pidfd, newborn.report, newborn.batch
 
     def reports(self) -> tuple[list[stage.Report], bool]:
         """What it has told since the last call, and whether that was the end: it became the command, or died."""
@@ -64,6 +73,8 @@ class Process:
                 ended = True
                 break
             self._partial += data
+        if self.batch:
+            return self._read(self.batch) if ended else [], ended
         *lines, self._partial = self._partial.split(b"\n")
         found = [stage.decoder.decode(line) for line in lines]
         for report in found:
@@ -71,6 +82,32 @@ class Process:
             if report.errno:
                 self.failure = report
         return found, ended
+
+    def _read(self, batch: Batch) -> list[stage.Report]:
+        """What the batch has done: all, or nothing that counts. Its first step and its last are not the plan's, nor
+        does exec return."""
+        times = batch.done()
+        self._release()
+        if len(times) != batch.steps - 2:
+            return []
+        self._last_index = len(self.operations) - 2
+        first = len(self.operations) - len(times)
+        return [
+            stage.Report(index, at - before, remark=remark)
+            for index, ((before, _), (at, remark)) in enumerate(itertools.pairwise(times), first)
+        ]
+
+    def let_go(self) -> None:
+        """It runs, or never will."""
+        for fd in self.given:
+            os.close(fd)
+        self.given.clear()
+
+    def _release(self) -> None:
+        """It shares no memory with the nursery any more."""
+        if self.batch:
+            self.batch.taken = False
+            self.batch = None
 
     @property
     def completed(self) -> bool:
@@ -103,6 +140,7 @@ class Process:
         found = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
         os.close(self.pidfd)
         self.pidfd = -1
+        self._release()
         assert found is not None
         killed = found.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
         return Status(None if killed else found.si_status, found.si_status if killed else None)

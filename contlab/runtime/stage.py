@@ -16,7 +16,7 @@ import signal
 import socket
 import time
 from collections.abc import Sequence
-from typing import NoReturn, cast
+from typing import NoReturn
 
 import msgspec
 
@@ -25,7 +25,6 @@ from contlab.linux.flags import CLONE, NAMESPACE_FLAGS, PR
 from contlab.runtime.kernel import Linux
 from contlab.runtime.operation import Operation
 from contlab.runtime.protocol import MOST_DESCRIPTORS
-from contlab.runtime.rehearsal import Rehearsal
 
 FAILED = 125
 """The stage's own exit status when it could not become the command."""
@@ -65,25 +64,12 @@ class Joining(msgspec.Struct, frozen=True):
     """Its v1 cgroups' directories."""
 
 
-class Preparation(msgspec.Struct, frozen=True):
-    """For a spare (``spare``): what it is likely to be ordered."""
-
-    operations: tuple[Operation, ...]
-    ahead: int
-    """So many of the first are to be done at once."""
-
-
-READY = b"ready"
-"""Its answer."""
-
-
 class Orders(msgspec.Struct, frozen=True):
     """What a stage does; the command's stdin, stdout and stderr come along with it, and what it is to keep besides."""
 
     first: int
     """The place of ``operations[0]`` in the plan."""
-    operations: tuple[Operation | None, ...]
-    """None: the one that it was prepared for in this place, not counting what is done."""
+    operations: tuple[Operation, ...]
     keep: tuple[int, ...]
     """The numbers in the command of what it keeps."""
     joining: Joining | None = None
@@ -105,10 +91,8 @@ def timed(index: int, operation: Operation, kernel: Linux) -> Report:
 def wait(orders: int, report: int, admin: bool) -> NoReturn:
     """Wait for ``Orders`` (a message; end of file when the supervisor is dead) and carry them out.
 
-    ``Preparation`` may come before them. ``admin``: it is root's on the host; its own uid says so of everyone, once
-    its ids are mapped.
+    ``admin``: it is root's on the host; its own uid says so of everyone, once its ids are mapped.
     """
-    known: Sequence[Operation] = ()
     try:
         close_all_but(orders, report)
         for fd in (orders, report):
@@ -117,39 +101,21 @@ def wait(orders: int, report: int, admin: bool) -> NoReturn:
         os.setsid()
         _tie(report)
         if admin:  # else its own files in /proc would be root's: those that map its ids and set its clocks off
-            _hide()
+            hide()
         told = socket.socket(fileno=orders)
-        while True:
-            message, given, _, _ = socket.recv_fds(told, LARGEST, MOST_DESCRIPTORS)
-            todo = pickle.loads(message) if message else None
-            if not isinstance(todo, Preparation):
-                break
-            known = _prepare(todo)
-            _tie(report)  # a change of ids takes PR_SET_PDEATHSIG away
-            told.send(READY)
+        message, given, _, _ = socket.recv_fds(told, LARGEST, MOST_DESCRIPTORS)
+        todo = pickle.loads(message) if message else None
         if isinstance(todo, Orders):
             syscalls.set_name("contlab:stage")
             report = _number(given, todo.keep, report)
             if todo.joining is not None:
-                _hide()
+                hide()
                 _enter(todo.joining, report)
-            _perform(todo.first, [step or known[place] for place, step in enumerate(todo.operations)], report)
+            _perform(todo.first, todo.operations, report)
     except BaseException as error:
         _send(report, [_broken(error)])
     finally:
         os._exit(FAILED)
-
-
-def _prepare(todo: Preparation) -> Sequence[Operation]:
-    """Rehearse all, and then do the first; not sooner, for what a rehearsal takes is not to be charged to the
-    container's cgroup. Returns the others."""
-    rehearsal = cast(Linux, Rehearsal())
-    for step in todo.operations:
-        step.prepare()
-    _encoder.encode_lines([timed(place, step, rehearsal) for place, step in enumerate(todo.operations)])
-    for step in todo.operations[: todo.ahead]:
-        step.run(Linux(os.getpid()))  # refused: this process ends, and whoever asks for a container hears why
-    return todo.operations[todo.ahead :]
 
 
 def close_all_but(*kept: int) -> None:
@@ -198,7 +164,7 @@ def _enter(joining: Joining, report: int) -> None:
         _tie(report)
 
 
-def _hide() -> None:
+def hide() -> None:
     """Until execve(2), nobody without CAP_SYS_PTRACE on the host may look at this process: through /proc/PID/exe those
     inside could write to the host's interpreter (CVE-2019-5736, of runc)."""
     syscalls.prctl(PR.SET_DUMPABLE, 0)

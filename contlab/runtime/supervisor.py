@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from contlab.errors import ContlabError, LessonError, NotPermittedError, RuntimeFailure
+from contlab.linux.batch import REFUSED
 from contlab.linux.errno import SyscallError
 from contlab.runtime import cgroup, protocol, stage, sweep
 from contlab.runtime.answers import Answers
@@ -46,7 +47,7 @@ class Supervisor:
         self.voice = Voice(control, f"{directory}/scratch/new", self.loop.stop)
         self.children = Children(self.loop, self)
         self.wiring = Wiring(directory, f"contlab-{run}")
-        self.births = Births(self.voice, self.children, self.wiring, run)
+        self.births = Births(self.voice, self.children, self.wiring, f"{directory}/scratch/new")
         self.planner = Planner(ground)
         self.containers: dict[str, Container] = {}
         self.answers = Answers(self.voice, self.containers, self.children, self.wiring)
@@ -71,8 +72,6 @@ class Supervisor:
 
     def _use_quiet(self) -> None:
         self.voice.speak()
-        if not self.children.at_work:
-            self.births.foresee()
 
     # --- requests ---------------------------------------------------------------------------------------------------
 
@@ -137,7 +136,7 @@ class Supervisor:
         if spec.group is not None and spec.group not in self.containers:
             raise LessonError(f"there is no group {spec.group}", "Create it first.")
         parent = self.containers[spec.group].directories if spec.group else {}
-        planned = self.planner.cgroup(name, spec, parent, "" if request.tell else self.births.unnamed)
+        planned = self.planner.cgroup(name, spec, parent)
         container = self._add(Container(name, planned, spec))
         process: Process | None = None
         try:
@@ -153,10 +152,7 @@ class Supervisor:
                 container.peers = {cable.interface: cable.peer}
                 self.wiring.announce(cable.network)
             process = Process(name, plan.operations, request.requested_at, None)
-            if request.tell:
-                self.births.give(process, plan, fds, request.keep)
-            else:  # a spare would show up in the gauges of a group
-                self.births.give_unwatched(process, plan, fds, request.keep, likely=spec.group is None)
+            self.births.give(process, plan, fds, request.keep)
         except BaseException:
             if process:
                 self.children.abandon(process)
@@ -222,13 +218,27 @@ class Supervisor:
             if process.exec_id is None and container.goes_at_end and not container.closing:
                 self._remove(container)
             return
-        error = never_ran(process, status, by_oom)
+        if process.plan and status.exit_code == REFUSED and not container.closing:
+            error = self._try_again(process)
+            if error is None:
+                return
+        else:
+            error = never_ran(process, status, by_oom)
         if process.exec_id is None and not container.closing:
             try:
                 self._discard(container)
             except ContlabError as remains:
                 error.message += f"; and {remains.message}"
         self.voice.failed(process.container, error, process.exec_id)
+
+    def _try_again(self, process: Process) -> ContlabError | None:
+        try:
+            self.births.give_again(process)
+        except (ContlabError, OSError) as error:
+            return in_words(error)
+        finally:
+            process.let_go()
+        return None
 
     # --- ends -------------------------------------------------------------------------------------------------------
 

@@ -232,7 +232,7 @@ async def forks(at: Scene, fields: Fields) -> bool:
 
 
 async def eats(at: Scene, fields: Fields) -> bool:
-    """More memory than the limit: tail(1) keeps all of it. The kernel may kill the shell too, and then nothing is said."""
+    """More memory than the limit: tail(1) keeps all of it. The kernel may kill the shell too: then nothing is said."""
     size = 64 << 20
     ended, lines = await run(at.runtime, shell(f"(head -c {size} /dev/zero | tail -c {size} | wc -c) 2>&-", **fields))
     kept = lines == [str(size)]

@@ -30,18 +30,6 @@ def top(tmp_path: Path) -> Path:
     return hosts.cgroup(tmp_path, "cpuset cpu io memory pids\n", "cpu memory pids\n", "1\n", root=True)
 
 
-def test_where_its_name_is_not_yet_known_its_v2_directory_has_another_and_v1_s_do_not(tmp_path: Path) -> None:
-    unified, memory = hosts.cgroup(tmp_path / "unified"), hosts.cgroup(tmp_path / "memory")
-    v2, v1 = (Hierarchy(version, str(d), str(d)) for version, d in ((Version.V2, unified), (Version.V1, memory)))
-    hybrid = Hierarchies(Mode.HYBRID, {"memory": v1}, v2)
-
-    planned = plan_cgroup(hybrid, "box", Limits(), {}, unnamed="#7")
-
-    assert f"{unified}/#7" == planned.born_in == planned.directories[UNIFIED]
-    assert f"{memory}/box" == planned.directories["memory"]
-    assert ((f"{memory}/box", "memory"),) == planned.join
-
-
 # --- v2: no internal processes --------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from contlab.linux.hierarchies import Hierarchies, Hierarchy, Mode, Version
 from contlab.runtime.cgroup import CgroupPlan, plan_cgroup
-from contlab.runtime.operation import JoinCgroup, MakeCgroup, PivotRoot, SetHostname, SetLimit
+from contlab.runtime.operation import MakeCgroup, SetLimit
 from contlab.runtime.plan import Places, Plan, compile_plan
 from contlab.runtime.planner import again, called
 from contlab.runtime.spec import Bind, ContainerSpec, Limits, Namespace, RootMethod, Tmpfs
@@ -50,15 +50,6 @@ def test_the_plan_made_again_for_another_name_is_the_one_that_is_compiled_for_it
     assert plan_of(spec, "two", "#2") == again(first, cgroups("two", "#2"), spec.hostname or "two")
 
 
-def test_up_to_its_root_a_container_can_be_made_ahead_and_its_name_comes_after() -> None:
-    plan = plan_of(ContainerSpec(), "one", "#1")
-
-    ahead, rest = plan.inside[: plan.ahead], plan.inside[plan.ahead :]
-    assert isinstance(ahead[0], JoinCgroup)
-    assert isinstance(ahead[-1], PivotRoot)
-    assert SetHostname("one") == rest[0]
-
-
 @pytest.mark.parametrize(
     "spec",
     [
@@ -69,8 +60,8 @@ def test_up_to_its_root_a_container_can_be_made_ahead_and_its_name_comes_after()
     ],
     ids=["a bind", "a cable", "a tree of the user's own", "a copied tree"],
 )
-def test_what_may_be_another_thing_by_then_is_not_done_ahead(spec: ContainerSpec) -> None:
-    assert 0 == plan_of(spec, "one", "#1").ahead
+def test_what_may_name_another_thing_the_next_time_is_thought_out_anew(spec: ContainerSpec) -> None:
+    assert not plan_of(spec, "one", "#1").repeatable
 
 
 def test_a_cgroup_planned_again_for_another_name_is_the_one_that_is_planned_for_it(tmp_path: Path) -> None:
@@ -79,9 +70,7 @@ def test_a_cgroup_planned_again_for_another_name_is_the_one_that_is_planned_for_
     hybrid = Hierarchies(Mode.HYBRID, v1, Hierarchy(Version.V2, str(unified), str(unified)))
     limits = Limits(memory=32 << 20, pids=16)
 
-    def planned(name: str, unnamed: str) -> CgroupPlan:
-        return plan_cgroup(hybrid, name, limits, {}, unnamed=unnamed)
+    def planned(name: str) -> CgroupPlan:
+        return plan_cgroup(hybrid, name, limits, {})
 
-    for first in (planned("one", ""), planned("one", "#1")):
-        assert planned("two", "#2") == called(first, "two", "#2")
-        assert planned("two", "") == called(first, "two", "")
+    assert planned("two") == called(planned("one"), "two")

@@ -30,11 +30,15 @@ class MapOwnId(Operation):
         uid, gid = (f"echo '0 {outside} 1'" for outside in (self.uid, self.gid))
         return f"{uid} > /proc/$PID/uid_map; echo deny > /proc/$PID/setgroups; {gid} > /proc/$PID/gid_map"
 
+    @property
+    def maps(self) -> tuple[tuple[str, str], ...]:
+        """As ``MapIds.maps``."""
+        # A process could drop a group whose members are denied a file: so the gid comes at the price of setgroups.
+        return ("uid_map", f"0 {self.uid} 1"), ("setgroups", "deny"), ("gid_map", f"0 {self.gid} 1")
+
     def run(self, kernel: Kernel) -> None:
-        kernel.write(f"/proc/{kernel.pid}/uid_map", f"0 {self.uid} 1")
-        # A process could drop a group whose members are denied a file: so the gid comes at this price.
-        kernel.write(f"/proc/{kernel.pid}/setgroups", "deny")
-        kernel.write(f"/proc/{kernel.pid}/gid_map", f"0 {self.gid} 1")
+        for file, text in self.maps:
+            kernel.write(f"/proc/{kernel.pid}/{file}", text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,9 +62,14 @@ class MapIds(Operation):
             for file, lines in (("uid_map", _escaped(self.uids)), ("gid_map", _escaped(self.gids)))
         )
 
+    @property
+    def maps(self) -> tuple[tuple[str, str], ...]:
+        """Files of the process's directory in /proc, and what is written into each."""
+        return ("uid_map", ids.text(self.uids)), ("gid_map", ids.text(self.gids))
+
     def run(self, kernel: Kernel) -> None:
-        kernel.write(f"/proc/{kernel.pid}/uid_map", ids.text(self.uids))
-        kernel.write(f"/proc/{kernel.pid}/gid_map", ids.text(self.gids))
+        for file, text in self.maps:
+            kernel.write(f"/proc/{kernel.pid}/{file}", text)
 
 
 def _in_words(lines: tuple[IdMap, ...]) -> str:
