@@ -90,10 +90,10 @@ async def _boot(runs: int, as_json: bool) -> int:
 def spawn(runs: int, as_json: bool) -> int:
     """Make the default container with three limits, beside others that run the same command in the same root.
 
-    contlab twice: for a program that makes one after another and doesn't watch them being made, and so finds the next
-    one's process waiting; and watched, as in the app, where every step is taken only then. Others: the plan's bare
-    system calls in one fork, unshare, bwrap, runc and crun, as far as they are installed. Takes root. In --json:
-    conditions, timings (name, ready and full as p50, low, high, runs in milliseconds, note), absent and failed.
+    contlab twice, each from nothing: for whoever only wants the container; and watched, as in the app, which is told
+    each step with its time. Others: the plan's bare system calls in one fork, unshare, bwrap, runc and crun, as far as
+    they are installed. Takes root. In --json: conditions, timings (name, ready and full as p50, low, high, runs in
+    milliseconds, note), absent and failed.
     """
     import asyncio
     import os

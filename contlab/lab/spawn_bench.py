@@ -25,13 +25,13 @@ SPEC = ContainerSpec(command=("/bin/echo", "ready"), limits=Limits(memory=32 << 
 """The default container with three limits; it is ready when its command's first byte is read."""
 
 NOTES = {
-    "contlab": "process and root stand ready",
+    "contlab": "from nothing",
     "contlab, watched": "from nothing, each step told",
 }
 
 PAUSE = 0.02
-"""Seconds between two runs: the kernel takes network namespaces apart after their end, contlab prepares its next
-container, and nobody else is to pay for that."""
+"""Seconds between two runs: the kernel takes network namespaces apart after their end, and nobody else is to pay
+for that."""
 
 DEADLINE = 30.0
 """Seconds for one run."""

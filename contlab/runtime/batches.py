@@ -25,14 +25,15 @@ _ALONE = (JoinCgroup, SetHostname, Execute)
 
 def dictate(batch: Batch, plan: Plan, new_root: str) -> bool:
     """The inner half of ``plan`` becomes the batch's calls; False when only the stage can do it."""
-    if not plan.repeatable:
+    if not _possible(plan):
         return False
     steps, changed = _changed(batch, plan)
     kernel = Dictation(plan.root, new_root, "user" in plan.clone.namespaces)
     try:
         if _independent(batch, steps, changed):
             for place in changed:
-                _put(batch, place, steps[place], kernel)
+                if place < batch.steps:  # else there was no room for one before it
+                    _put(batch, place, steps[place], kernel)
         if batch.steps != len(steps):
             for place, step in enumerate(steps):
                 if place or changed[:1] == [0]:  # else one that is being born may have begun already
@@ -44,7 +45,12 @@ def dictate(batch: Batch, plan: Plan, new_root: str) -> bool:
 
 def alike(batch: Batch, plan: Plan) -> bool:
     """Whether ``dictate`` has so little to do that it can be done while the child is being born."""
-    return bool(plan.repeatable) and _independent(batch, *_changed(batch, plan))
+    return _possible(plan) and _independent(batch, *_changed(batch, plan))
+
+
+def _possible(plan: Plan) -> bool:
+    """What it does before a refusal goes with its mount namespace."""
+    return plan.repeatable and "mnt" in plan.clone.namespaces
 
 
 def _changed(batch: Batch, plan: Plan) -> tuple[Sequence[Operation | str], list[int]]:

@@ -42,7 +42,8 @@ class Dictation:
         self._root = new_root
         self._own_user = own_user
         self._calls = Calls()
-        self._mounts: dict[str, MS] = {}
+        self._mounts: dict[str, MS | str] = {}
+        """Mount point -> its flags, or what is bound there and has the same."""
         self._made: set[str] = set()
 
     def take(self, first: Calls | None = None) -> Calls:
@@ -58,7 +59,7 @@ class Dictation:
         self._calls.add("mount", _text(source), _text(target), _text(fs_type) if fs_type else 0, int(flags),
                         _text(data) if data else 0)  # fmt: skip
         if not flags & (MS.REMOUNT | MS.PRIVATE):
-            self._mounts[target] = self.flags_of(source) if flags & MS.BIND else flags & _KEPT
+            self._mounts[target] = source if flags & MS.BIND else flags & _KEPT
 
     def umount2(self, target: str, flags: MNT = MNT(0)) -> None:
         self._calls.add("umount2", _text(target), int(flags))
@@ -71,7 +72,13 @@ class Dictation:
         at = path
         while at not in self._mounts and at.startswith(self._root):
             at = os.path.dirname(at)
-        return self._mounts[at] if at in self._mounts else Linux().flags_of(path) & _KEPT
+        match self._mounts.get(at):
+            case None:
+                return Linux().flags_of(path) & _KEPT
+            case str(source):
+                return self.flags_of(source if source != path else os.path.dirname(source))
+            case flags:
+                return flags
 
     def keeps_attributes(self, path: str) -> bool:
         for call in (("setxattr", b"", 0, 0), ("removexattr",)):

@@ -1,17 +1,19 @@
-"""The nursery: a process that does nothing but fork, so that the supervisor need not (a fork server).
+"""The nursery: a process that does nothing but bear children, so that the supervisor need not (a fork server).
 
 ::
 
-    supervisor                          nursery                     stage
-      │  flags, orders' and report's ends ──▶│
-      │      (+ a cgroup's directory)        │ clone3(CLONE_PARENT) ──▶│ waits
-      │◀── Born + pidfd ─────────────────────│                         │
-      │  orders + the command's descriptors ──────────────────────────▶│ carries them out
+    supervisor                          nursery                     child
+      │  flags, a batch, its descriptors ───▶│
+      │  (makes cgroups, writes the batch)   │ clone3(CLONE_VM) ──────▶│ waits
+      │                                      │ uid_map, gid_map, go ──▶│
+      │  go ───────────────────────────────────────────────────────────▶│ makes the batch's calls, the last is execve
+      │◀── Birth + pidfd ────────────────────│                         │
 
-After a fork, each page that either side writes to is a page fault and a copy, reference counts included: for Python
-some hundred of them, which cost more than all system calls of a plan. The nursery writes to little, the supervisor
-forks no more, and a stage that is born before it is needed has its share behind it (``spare``). With CLONE_PARENT the
-newborn is the supervisor's own child, to reap and to die with.
+A batch (``linux.batch``) is a list of system calls; its child shares the nursery's memory until execve, and nothing is
+copied. It is the nursery's and not the supervisor's, for what the OOM killer takes in a cgroup that is too small, it
+takes with all who share its memory. What no batch can do (``dictation``) is done by a stage: a child that is forked,
+with a copy of the interpreter, and is sent orders over a socket of its own. With CLONE_PARENT each is the supervisor's
+own child, to reap and to die with.
 """
 
 from __future__ import annotations

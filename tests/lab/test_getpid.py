@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import resource
+import shutil
 import signal
 import struct
 import subprocess
@@ -58,3 +59,18 @@ def test_another_machine_is_told_in_words(monkeypatch: pytest.MonkeyPatch, tmp_p
     told = shell(getpid.line(), tmp_path, 1)
 
     assert (1, b"there is no code for riscv64\n") == (told.returncode, told.stdout)
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_each_machine_s_file_calls_as_often_as_it_is_told(machine: str, tmp_path: Path) -> None:
+    emulator = shutil.which(f"qemu-{machine}-static")
+    if emulator is None:
+        pytest.skip(f"needs qemu-{machine}-static; apt-get install qemu-user-static")
+    file = tmp_path / "program"
+    file.write_bytes(getpid.program(machine) + struct.pack("<I", 17))
+    file.chmod(0o700)
+
+    done = subprocess.run([emulator, "-strace", file], capture_output=True, text=True, timeout=60)
+
+    assert 0 == done.returncode
+    assert 17 == done.stderr.count("getpid()")

@@ -119,7 +119,7 @@ async def test_a_thousand_containers_leave_nothing_and_take_no_more_memory_than_
     ready: list[int] = []
     fates: list[bool] = []
     async with Runtime() as runtime:
-        runtime.listen(lambda event: None)  # watched: without a spare, that is (test_spare)
+        runtime.listen(lambda event: None)
         with Output() as output:
             for cycle in range(CYCLES):
                 if cycle == WARM_UP:
