@@ -20,6 +20,8 @@ _LINE = 200
 class StepBegan(msgspec.Struct, frozen=True):
     """What comes from here on belongs to another step, or to the same one begun anew."""
 
+    number: int
+    """Its place in the lesson, from 1."""
     title: str
 
 
@@ -55,6 +57,8 @@ class Moment:
     container: str = ""
     text: str
     """What happened, in words: kernel text, never markup."""
+    step: int
+    """The place of the step it belongs to, from 1; 0 before the first."""
     printed: Mark
     """The output up to it."""
     again: int = 0
@@ -70,6 +74,8 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True):
     """Moments before the first one kept."""
     overtaken: bool = False
     """The moment one was at is among the dropped: this is the oldest there is."""
+    step: int = 0
+    """The place of its step in the lesson, from 1."""
     at: float = 0.0
     """µs since the lesson was opened."""
     until: float = 0.0
@@ -100,12 +106,13 @@ def happen(evidence: Evidence, item: Item) -> None:
             pass
 
 
-def moment_of(item: Item, evidence: Evidence, said: int, before: float, printed: Mark) -> Moment:
-    """The item as a moment: ``evidence`` has just told ``said`` sentences of it, and the last thing was ``before``."""
-    at, container, text, kind = before, "", "", Kind.SAMPLE
+def moment_of(item: Item, evidence: Evidence, said: int, before: Moment | None, printed: Mark) -> Moment:
+    """The item as a moment: ``evidence`` has just told ``said`` sentences of it, and ``before`` was the last thing."""
+    at, step = (before.at, before.step) if before else (0.0, 0)
+    container, text, kind = "", "", Kind.SAMPLE
     match item:
         case Sampled(snapshots=snapshots):
-            at = max((evidence.since(snapshot.at) for snapshot in snapshots.values()), default=before)
+            at = max((evidence.since(snapshot.at) for snapshot in snapshots.values()), default=at)
             text = "a sample"
         case Happened(event=event):
             at, container, text = evidence.since(event.at), event.container, type(event).__name__.lower()
@@ -113,15 +120,15 @@ def moment_of(item: Item, evidence: Evidence, said: int, before: float, printed:
                 kind, text = Kind.OPERATION, f"{event.describe} ({duration(event.microseconds)})"
         case Output(text=text, stream=stream):
             kind, text = Kind.OUTPUT, text if stream == COMMAND else f"printed: {text}"
-        case StepBegan(title=title):
-            kind, text = Kind.STEP, f"a step begins: {title}"
+        case StepBegan(number=step, title=title):
+            kind, text = Kind.STEP, f"the step begins: {title}"
         case Trouble():
             pass
     if said:
         told = list(evidence.happenings)[-said:]
         kind = Kind.GRAVE if any(each.grave for each in told) else Kind.HAPPENING
         container, text = told[0].container, told[0].text + (f" (and {said - 1} more)" if said > 1 else "")
-    return Moment(item=item, kind=kind, at=at, container=container, text=text, printed=printed)
+    return Moment(item=item, kind=kind, at=at, container=container, text=text, step=step, printed=printed)
 
 
 def last_line(text: str) -> str:

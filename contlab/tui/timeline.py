@@ -86,10 +86,10 @@ class Timeline:
             case Happened() | Trouble():
                 self._add(news)
 
-    def begin_step(self, title: str) -> None:
+    def begin_step(self, number: int, title: str) -> None:
         """What is now is what the following moments are compared with."""
         self.scrollback.clear()
-        self._add(StepBegan(title))
+        self._add(StepBegan(number, title))
 
     def give(self, run: str, command: str) -> None:
         """A command is about to be run; it is shown as a shell shows it."""
@@ -133,6 +133,7 @@ class Timeline:
             number=place - self.first + 1,
             dropped=self.first,
             overtaken=overtaken,
+            step=moment.step,
             at=moment.at,
             until=self._until,
             kind=moment.kind,
@@ -172,7 +173,7 @@ class Timeline:
         if isinstance(item, Sampled):
             block.weight += _weight(self.evidence.snapshots, item.snapshots)
         happen(self.evidence, item)
-        before = self[self.last].at if self._count else 0.0
+        before = self[self.last] if self._count else None
         moment = moment_of(item, self.evidence, self.evidence.said - said, before, self.scrollback.mark)
         block.moments.append(moment)
         self._until = max(self._until, moment.at)

@@ -32,7 +32,7 @@ def sample(moment: int) -> Sampled:
 def tell(timeline: Timeline, *story: Said) -> Timeline:
     for said in story:
         if isinstance(said, str):
-            timeline.begin_step(said)
+            timeline.begin_step(len(said), said)
         else:
             timeline.hear(said)
     return timeline
@@ -189,7 +189,7 @@ def test_a_moment_says_when_it_was_and_what_happened() -> None:
     spots = [timeline.spot(place) for place in range(timeline.last + 1)]
 
     assert [(spot.container, spot.text) for spot in (spots[0], spots[1], spots[11], *spots[12:])] == [
-        ("", "a step begins: Walls"),
+        ("", "the step begins: Walls"),
         ("tenant", "make the cgroup contlab-7f3a/tenant (61 µs)"),
         ("tenant", "runs as PID 18422, ready after 1.1 ms"),
         ("", "a sample"),

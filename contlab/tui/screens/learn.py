@@ -142,7 +142,7 @@ class LearnScreen(ScrubScreen):
     def watch_view(self, old: StepView, view: StepView) -> None:
         """Another step begins, or its containers are ready."""
         if (old.number, old.activity) != (view.number, view.activity) and view.activity is Activity.OPENING:
-            self.timeline.begin_step(view.title)
+            self.timeline.begin_step(view.number, view.title)
             self.show()
         if old.activity is not view.activity:
             self._wait()
@@ -157,7 +157,7 @@ class LearnScreen(ScrubScreen):
 
     def watch_paused(self, paused: bool) -> None:
         """What came in meanwhile is shown: of another step, if one has begun."""
-        self.query_one(ScrubBar).set_class(paused, "-on")
+        self.set_class(paused, "-paused")
         if paused:
             self._paused_in = self.view.number
             return
@@ -204,7 +204,9 @@ class LearnScreen(ScrubScreen):
         self.changes = evidence.changes(name)
         self.processes, self.mounts, self.namespaces = snapshot.processes, snapshot.mounts, snapshot.namespaces
         self.cgroup, self.network = snapshot.cgroup, snapshot.network
-        self.history, self.operations = evidence.memory(name), evidence.operations(name)
+        # Before the chosen one is there, there is nothing to see but another one being made.
+        made = self.spot.container if self.paused and name not in evidence.snapshots else ""
+        self.history, self.operations = evidence.memory(name), evidence.operations(made or name)
         self.happenings = tuple(evidence.happenings)
         self.unprotected = evidence.unprotected.get(name, ())
         self.guest, self.in_guest = snapshot.guest, snapshot.guest is not None

@@ -20,16 +20,32 @@ class ScrubScreen(PlayScreen):
     """Pausing holds the panels at a moment of the timeline; the brackets move it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("p", "pause", "Pause", show=False, tooltip="Hold the panels still while the lesson goes on; go on"),
-        Binding("[", "scrub(-1)", "Moment back", show=False, tooltip="Pause, and show the moment before"),
-        Binding("]", "scrub(1)", "Moment on", show=False, tooltip="While paused: the next moment"),
-        Binding("{", f"scrub(-1, '{_TOLD}')", "Event back", show=False, tooltip="Pause, and back to the last event"),
-        Binding("}", f"scrub(1, '{_TOLD}')", "Event on", show=False, tooltip="While paused: on to the next event"),
         Binding(
-            "(", f"scrub(-1, '{Kind.STEP}')", "Step back", show=False, tooltip="Pause, and back to the step's begin"
+            "p", "pause", "Pause", show=False, tooltip="Pause the panels while the lesson goes on, or let them go on"
         ),
-        Binding(")", f"scrub(1, '{Kind.STEP}')", "Step on", show=False, tooltip="While paused: on to the next step"),
+        Binding(
+            "[",
+            "scrub(-1)",
+            "Moment back",
+            show=False,
+            tooltip="Pause, and a moment back: an operation, an event, a sample",
+        ),
+        Binding("]", "scrub(1)", "Moment on", show=False, tooltip="A moment on"),
+        Binding(
+            "{",
+            f"scrub(-1, '{_TOLD}')",
+            "Event back",
+            show=False,
+            tooltip="Pause, and back to what happened before; operations and samples are left out",
+        ),
+        Binding("}", f"scrub(1, '{_TOLD}')", "Event on", show=False, tooltip="On to what happened next"),
+        Binding(
+            "(", f"scrub(-1, '{Kind.STEP}')", "Step back", show=False, tooltip="Pause, and back to where the step began"
+        ),
+        Binding(")", f"scrub(1, '{Kind.STEP}')", "Step on", show=False, tooltip="On to where the next step began"),
     ]
+
+    ALLOW_IN_MAXIMIZED_VIEW = "Footer, ScrubBar"
 
     paused: reactive[bool] = reactive(False, bindings=True, init=False)
     spot: reactive[Spot] = reactive(NOWHERE)

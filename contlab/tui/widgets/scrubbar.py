@@ -20,6 +20,8 @@ _KEYS = (
     "[ ] moment  { } event  ( ) step  p goes on",
     "[ ] { } ( )  p goes on",
 )
+_DIGITS = 3
+"""Of the second: a container's whole birth takes some milliseconds."""
 _TRACK = 60
 """Cells of the track where it shares its line with the words."""
 
@@ -28,8 +30,7 @@ class ScrubBar(Widget):
     """A track with marks, times and a count; below it, or beside it where there is room, words and keys."""
 
     DEFAULT_CSS = """
-    ScrubBar { display: none; height: 2; padding: 0 1; background: $panel; text-wrap: nowrap; }
-    ScrubBar.-on { display: block; }
+    ScrubBar { height: 2; padding: 0 1; background: $panel; text-wrap: nowrap; }
     """
 
     @dataclass
@@ -107,9 +108,10 @@ def _at(place: int, most: int, length: int) -> int:
 
 def _figures(spot: Spot) -> Content:
     """As wide at one moment as at another, so that the track holds still."""
-    until, count = clock(spot.until), str(len(spot.track))
+    until, count = clock(spot.until, _DIGITS), str(len(spot.track))
     return Content.assemble(
-        (clock(spot.at).rjust(len(until)), "bold"),
+        (f"step {spot.step}  ", "$foreground-muted"),
+        (clock(spot.at, _DIGITS).rjust(len(until)), "bold"),
         (f" of {until}  ", "$foreground-muted"),
         (str(spot.number).rjust(len(count)), "bold"),
         (f" of {count}", "$foreground-muted"),
