@@ -244,7 +244,6 @@ async def test_a_shipped_recording_is_scrubbed_from_end_to_end(progress: Progres
         await stage.settle()
         await stage.press("s", "s")
         newest, column = stage.screen.processes, stage.screen.column
-        timeline = stage.screen.timeline
         await stage.press("(", "(")
         assert "the step begins: A new root" in bar(stage)
         assert stage.screen.operations[-1].container == "tenant"
@@ -253,7 +252,7 @@ async def test_a_shipped_recording_is_scrubbed_from_end_to_end(progress: Progres
         assert "no container yet" in stage.drawn()
         for _ in range(12):
             await stage.press("}")
-        assert stage.screen.timeline.last == timeline.last > 150
+        assert stage.screen.timeline.last > 150
         await stage.press("p")
         assert (stage.screen.processes, stage.screen.column) == (newest, column)
 

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contlab.lab.protocol import Happened, News, Output, Sampled, Trouble
-from contlab.observe.share import shared
 from contlab.tui.evidence import Evidence
 from contlab.tui.moment import Kind
 from contlab.tui.scrollback import LIMIT
@@ -200,15 +199,6 @@ def test_a_moment_says_when_it_was_and_what_happened() -> None:
     assert spots[1].at == 0.0
     assert spots[12].at == spots[15].at == spots[0].until == 2e6 - 1_000_076.0
     assert spots[15].kind is Kind.GRAVE
-
-
-def test_what_snapshots_have_in_common_is_kept_once() -> None:
-    old, new = sample(0).snapshots, shared(sample(0).snapshots, sample(3).snapshots)
-
-    assert new == sample(3).snapshots
-    again = shared(old, sample(3).snapshots)["tenant"]
-    assert again.mounts is old["tenant"].mounts
-    assert again.processes[0] is old["tenant"].processes[0]  # type: ignore[index]
 
 
 @pytest.mark.parametrize("keep", [1, 3])

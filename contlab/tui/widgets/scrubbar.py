@@ -16,9 +16,11 @@ from contlab.tui.units import clock
 
 _MARKS = {Kind.STEP: "┃", Kind.GRAVE: "✗", Kind.HAPPENING: "┷"}
 """What is drawn on the track, the most important first."""
+# The keys, in the fullest of these that leaves the words whole.
 _KEYS = (
     "[ ] moment  { } event  ( ) step  p goes on",
     "[ ] { } ( )  p goes on",
+    "[ ]  p goes on",
 )
 _DIGITS = 3
 """Of the second: a container's whole birth takes some milliseconds."""
@@ -53,7 +55,7 @@ class ScrubBar(Widget):
         return Content.assemble(before, self._line(width - before.cell_length))
 
     def _line(self, width: int) -> Content:
-        """What happened, and the keys, in full where both fit."""
+        """What happened, and the keys, as full as there is room for both."""
         words = _words(self.spot)
         keys = next((each for each in _KEYS if words.cell_length + 2 + len(each) <= width), _KEYS[-1])
         return Content.assemble(cell(words, max(0, width - len(keys) - 2)), "  ", (keys, "$foreground-muted"))
