@@ -18,6 +18,7 @@ from contlab import __version__
 from contlab.course.facts import RunResult
 from contlab.course.lesson import Lesson
 from contlab.lab.protocol import Happened, News, Output, Sampled, Trouble
+from contlab.observe.share import same
 from contlab.observe.snapshot import Snapshot
 from contlab.observe.trace import TraceHeader, TraceWriter
 
@@ -96,9 +97,8 @@ class Recorder:
             self._writer.close()
 
     def _is_new(self, sampled: Sampled) -> bool:
-        timeless = {name: msgspec.structs.replace(one, at=0.0) for name, one in sampled.snapshots.items()}
-        new, self._last = timeless != self._last, timeless
-        return new
+        last, self._last = self._last, sampled.snapshots
+        return not same(last, sampled.snapshots)
 
 
 def told(item: Item) -> News | None:

@@ -28,10 +28,22 @@ class Evidence:
         """Container -> µs from the request to its running command."""
         self.unprotected: dict[str, tuple[str, ...]] = {}
         """Container -> the protections that it is without, in words."""
+        self.said = 0
+        """Sentences so far, also those that the panel keeps no more."""
         self._base: dict[str, Snapshot] = {}
         self._memory: dict[str, deque[float]] = {}
         self._operations: dict[str, deque[OperationDone]] = {}
         self._zero: float | None = None
+
+    def copy(self) -> Evidence:
+        """The same, to go on from by itself. What is kept is shared: it never changes."""
+        other = Evidence()
+        other.snapshots, other.happenings = self.snapshots, self.happenings.copy()
+        other.ready_us, other.unprotected = dict(self.ready_us), dict(self.unprotected)
+        other.said, other._base, other._zero = self.said, dict(self._base), self._zero
+        other._memory = {name: kept.copy() for name, kept in self._memory.items()}
+        other._operations = {name: kept.copy() for name, kept in self._operations.items()}
+        return other
 
     def begin_step(self) -> None:
         """What is now is what later samples are compared with; a container that is new then begins with its first."""
@@ -46,6 +58,11 @@ class Evidence:
             self._base.setdefault(name, snapshot)
             self._memory.setdefault(name, deque(maxlen=HISTORY)).append(_used(snapshot))
         self.snapshots = dict(snapshots)
+
+    def again(self, times: int = 1) -> None:
+        """So many samples more, which show nothing new: only the graphs go on."""
+        for name, snapshot in self.snapshots.items():
+            self._memory[name].extend([_used(snapshot)] * times)
 
     def happened(self, event: AnyEvent) -> None:
         """One event."""
@@ -66,7 +83,11 @@ class Evidence:
     def trouble(self, message: str) -> None:
         """Something went wrong outside a call; it happened when the last thing did."""
         last = self.happenings[-1].at if self.happenings else 0.0
-        self.happenings.append(Happening(last, "contlab", message, True))
+        self._add(Happening(last, "contlab", message, True))
+
+    def since(self, at: float) -> float:
+        """µs since the lesson was opened, of a moment in CLOCK_MONOTONIC's µs."""
+        return at - (self._zero or 0.0)
 
     def changes(self, name: str) -> tuple[Change, ...]:
         """What differs from the step's beginning in one container."""
@@ -94,7 +115,11 @@ class Evidence:
             self._zero = at
 
     def _say(self, at: float, container: str, text: str, grave: bool) -> None:
-        self.happenings.append(Happening(at - (self._zero or 0.0), container, text, grave))
+        self._add(Happening(self.since(at), container, text, grave))
+
+    def _add(self, happening: Happening) -> None:
+        self.happenings.append(happening)
+        self.said += 1
 
     def _note_guest(self, name: str, old: Snapshot, new: Snapshot) -> None:
         """A guest came up, or isn't there any more."""

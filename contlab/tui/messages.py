@@ -6,34 +6,13 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
-from contlab.observe.snapshot import Snapshot
-from contlab.runtime.events import AnyEvent
 
-
-@dataclass
-class SnapshotsArrived(Message):
-    """All containers at one moment. A slow screen sees only the newest."""
-
-    snapshots: dict[str, Snapshot]
+class NewsArrived(Message):
+    """The timeline has heard something. A slow screen draws but the newest of it."""
 
     def can_replace(self, message: Message) -> bool:
-        """A later sample says all that an earlier one did."""
-        return isinstance(message, SnapshotsArrived)
-
-
-@dataclass
-class EventArrived(Message):
-    """One event of the runtime. Never coalesced."""
-
-    event: AnyEvent
-
-
-class OutputArrived(Message):
-    """A run printed something; the text waits in the screen's ``Scrollback``."""
-
-    def can_replace(self, message: Message) -> bool:
-        """The scrollback already holds both."""
-        return isinstance(message, OutputArrived)
+        """Both are drawn as one."""
+        return isinstance(message, NewsArrived)
 
 
 @dataclass

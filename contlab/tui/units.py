@@ -8,10 +8,10 @@ from contlab.linux.sizes import format_size as size
 __all__ = ["clock", "duration", "processors", "size"]
 
 
-def clock(microseconds: float) -> str:
-    """A place on the lesson's time axis, e.g. ``1:03.2`` (minutes:seconds)."""
-    seconds = max(0.0, microseconds) / 1_000_000
-    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
+def clock(microseconds: float, digits: int = 1) -> str:
+    """A place on the lesson's time axis, e.g. ``1:03.2`` (minutes:seconds); ``digits`` of the second's fraction."""
+    seconds = round(max(0.0, microseconds) / 1_000_000, digits)
+    return f"{int(seconds // 60)}:{seconds % 60:0{digits + 3}.{digits}f}"
 
 
 def processors(count: float) -> str:

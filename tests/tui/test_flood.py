@@ -6,12 +6,14 @@ import asyncio
 import resource
 import time
 
-from contlab.lab.protocol import Output
+import pytest
+
+from contlab.lab.protocol import Happened, Output
 from contlab.observe.snapshot import PidView
-from contlab.tui.messages import EventArrived, SnapshotsArrived
+from contlab.tui.evidence import HISTORY
 from contlab.tui.scrollback import LIMIT
 from tests.tui.conftest import Play, Stage
-from tests.tui.fake_lab import FakeLab, exited, snapshot
+from tests.tui.fake_lab import MIB, FakeLab, cgroup, exited, snapshot
 
 CHUNK = ("y\n" * 32 * 1024) + "\x1b[2J[/] ["
 
@@ -20,7 +22,7 @@ async def answer(stage: Stage, key: str = "p") -> float:
     """Seconds until a key has had its effect while news keep coming in."""
     began = time.perf_counter()
     stage.app.simulate_key(key)
-    while not stage.screen.frozen:
+    while not stage.screen.paused:
         await asyncio.sleep(0)
     return time.perf_counter() - began
 
@@ -36,7 +38,7 @@ async def test_a_hundred_megabytes_of_output_leave_keys_answered_and_memory_boun
         slowest = await answer(stage)
         while lab._news.qsize():
             await asyncio.sleep(0)
-        await stage.settle()
+        await stage.press("p")
 
         assert slowest < 0.5
         assert "the very end" in stage.drawn()
@@ -69,14 +71,20 @@ async def test_three_hundred_short_lived_processes_a_second_are_shown_as_they_co
         assert "Press 1–3" in stage.drawn()
 
 
-async def test_samples_that_come_faster_than_they_are_drawn_are_coalesced_and_events_are_not(play: Play) -> None:
+async def test_news_that_come_faster_than_they_are_drawn_are_drawn_as_one_and_none_is_lost(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with play() as stage:
+        drawn = []
+        monkeypatch.setattr(stage.screen, "show", lambda show=stage.screen.show: (drawn.append(1), show()))
         for at in range(500):
-            stage.screen.post_message(SnapshotsArrived({"tenant": snapshot(at=float(at))}))
+            stage.lab.sample(tenant=snapshot(at=at * 5e5, cgroup=cgroup(used=at * MIB)))
         for at in range(50):
-            stage.screen.post_message(EventArrived(exited(at=float(at))))
+            stage.lab.say(Happened(exited(at=float(at))))
         await stage.settle()
 
-        assert stage.screen.evidence.snapshots["tenant"].at == 499.0
-        assert len(stage.screen.evidence.memory("tenant")) < 20
-        assert len(stage.screen.evidence.happenings) == 51
+        evidence = stage.screen.timeline.evidence
+        assert len(drawn) < 100
+        assert evidence.snapshots["tenant"].at == 499 * 5e5
+        assert len(evidence.memory("tenant")) == HISTORY
+        assert len(evidence.happenings) == 51

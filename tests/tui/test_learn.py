@@ -229,18 +229,6 @@ async def test_what_changed_is_marked_until_the_next_step(play: Play) -> None:
         assert "+1 new" not in stage.drawn()
 
 
-async def test_frozen_panels_hold_still_and_catch_up(play: Play) -> None:
-    async with play() as stage:
-        await stage.press("p")
-        stage.lab.sample(tenant=snapshot(processes=processes(4)))
-        await stage.settle()
-        assert "FROZEN" in stage.drawn()
-        assert "sleep 62" not in stage.drawn()
-        await stage.press("p")
-        assert "sleep 62" in stage.drawn()
-        assert "FROZEN" not in stage.drawn()
-
-
 async def test_on_a_small_terminal_every_page_is_reached_by_arrow_keys(play: Play) -> None:
     async with play(size=(80, 24)) as stage:
         stage.lab.say(Happened(exited()))
@@ -342,7 +330,7 @@ async def test_the_palette_offers_the_valid_keys(play: Play) -> None:
     async with play() as stage:
         commands = {command.title for command in stage.app.get_system_commands(stage.screen)}
 
-    assert {"Go on", "Hint", "Freeze", "Zoom"} <= commands
+    assert {"Go on", "Hint", "Pause", "Zoom"} <= commands
     assert "Run" not in commands
 
 

@@ -10,7 +10,7 @@ from textual.reactive import reactive
 from textual.widgets import Footer
 
 from contlab.course.lesson import Container, Run
-from contlab.lab.column import NOTHING, Column, State, column, guests, state
+from contlab.lab.column import NOTHING, Column, State, column, guests, state, words
 from contlab.observe.diff import Change
 from contlab.observe.snapshot import (
     EMPTY,
@@ -25,10 +25,10 @@ from contlab.observe.snapshot import (
 )
 from contlab.runtime.events import OperationDone
 from contlab.tui.happening import Happening
-from contlab.tui.messages import EventArrived, LabEnded, OutputArrived, SnapshotsArrived, TroubleArrived
+from contlab.tui.messages import LabEnded, NewsArrived, TroubleArrived
 from contlab.tui.pages import EVIDENCE, LARGE, MEDIUM, TALL, pages, settle
 from contlab.tui.player import Activity
-from contlab.tui.screens.play import PlayScreen
+from contlab.tui.screens.scrub import ScrubScreen
 from contlab.tui.view import StepView
 from contlab.tui.widgets.cgroup import Cgroup
 from contlab.tui.widgets.cue import Cue
@@ -44,11 +44,12 @@ from contlab.tui.widgets.pagebar import PageBar
 from contlab.tui.widgets.panel import Panel
 from contlab.tui.widgets.processes import Processes
 from contlab.tui.widgets.prompt import Prompt
+from contlab.tui.widgets.scrubbar import ScrubBar
 from contlab.tui.widgets.selector import Selector
 from contlab.tui.widgets.titlebar import TitleBar
 
 
-class LearnScreen(PlayScreen):
+class LearnScreen(ScrubScreen):
     """What is on the screen, and which news goes to which panel."""
 
     CSS_PATH = "learn.tcss"
@@ -82,13 +83,15 @@ class LearnScreen(PlayScreen):
 
     _beside = ""
     """The container that the virtual machine is compared with."""
+    _paused_in = 0
+    """The step at which the panels were paused."""
     _left = ""
     """The page that was left for the virtual machine's."""
 
     def compose(self) -> ComposeResult:
         """The wiring diagram."""
         here = LearnScreen
-        yield TitleBar().data_bind(here.view, here.frozen)
+        yield TitleBar().data_bind(here.view, here.paused)
         yield PageBar(id="pages").data_bind(here.page, pages=here.choice)
         with Horizontal(id="panes"):
             with Vertical(id="lesson", classes="page"):
@@ -116,6 +119,7 @@ class LearnScreen(PlayScreen):
                         yield Events(id="events", classes="page").data_bind(here.happenings)
             yield Machine(id="vm", classes="page").data_bind(here.column)
         yield Cue(id="cue").data_bind(here.view, here.progress)
+        yield ScrubBar(id="scrub").data_bind(here.spot)
         yield Footer(show_command_palette=False, compact=True)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -138,49 +142,39 @@ class LearnScreen(PlayScreen):
     def watch_view(self, old: StepView, view: StepView) -> None:
         """Another step begins, or its containers are ready."""
         if (old.number, old.activity) != (view.number, view.activity) and view.activity is Activity.OPENING:
-            self.evidence.begin_step()
-            self.scrollback.clear()
-            self.progress = ""
-            self._show_output()
+            self.timeline.begin_step(view.number, view.title)
+            self.show()
         if old.activity is not view.activity:
-            self.progress = ""
-            if not self.frozen:
-                self._compare()
-        if view.number != old.number or not self.chosen:
+            self._wait()
+            self._compare()
+        if (view.number != old.number and not self.paused) or not self.chosen:
             self.chosen = self._main_container() or self.chosen
-        output = self.query_one("#output")
-        output.set_class(bool(view.results) or view.activity is Activity.RUNNING, "-on")
-        output.set_class(view.judged, "-done")
+        self._place_output()
 
     def watch_chosen(self) -> None:
         """Another container's panels."""
-        self._show()
+        self.show()
 
-    def watch_frozen(self, frozen: bool) -> None:
-        """What came in meanwhile is shown."""
-        if not frozen:
-            self._show()
+    def watch_paused(self, paused: bool) -> None:
+        """What came in meanwhile is shown: of another step, if one has begun."""
+        self.set_class(paused, "-paused")
+        if paused:
+            self._paused_in = self.view.number
+            return
+        if self.view.number != self._paused_in:
+            self.chosen = self._main_container() or self.chosen
+        self.show()
 
-    @on(SnapshotsArrived)
-    def _sampled(self, message: SnapshotsArrived) -> None:
-        self.evidence.sampled(message.snapshots)
-        self._show()
-
-    @on(EventArrived)
-    def _happened(self, message: EventArrived) -> None:
-        self.evidence.happened(message.event)
-        if isinstance(message.event, OperationDone) and self.view.activity is Activity.OPENING:
-            self.progress = message.event.describe
-        self._show()
-
-    @on(OutputArrived)
-    def _show_output(self) -> None:
-        self.text, self.dropped = self.scrollback.text, self.scrollback.dropped
+    @on(NewsArrived)
+    def _arrived(self) -> None:
+        self._wait()
+        if self.paused:
+            self.keep_up()
+        else:
+            self.show()
 
     @on(TroubleArrived)
     def _trouble(self, message: TroubleArrived) -> None:
-        self.evidence.trouble(message.message)
-        self._show()
         self.tell(message.message, message.hint)
 
     @on(LabEnded)
@@ -195,11 +189,13 @@ class LearnScreen(PlayScreen):
     def _chose(self, message: Prompt.Chosen) -> None:
         self.action_predict(message.choice)
 
-    def _show(self) -> None:
+    def show(self) -> None:
         """Hand the chosen container's slices to the panels; an equal one goes no further."""
-        if self.frozen or not self.is_mounted:
+        if not self.is_mounted:
             return
-        evidence, name = self.evidence, self.chosen
+        evidence, name = self.shown, self.chosen
+        self.text, self.dropped = self.printed
+        self._place_output()
         self.containers = tuple((each, _how(snapshot)) for each, snapshot in evidence.snapshots.items())
         if not name and self.containers:
             self.chosen = name = self.containers[0][0]
@@ -208,7 +204,9 @@ class LearnScreen(PlayScreen):
         self.changes = evidence.changes(name)
         self.processes, self.mounts, self.namespaces = snapshot.processes, snapshot.mounts, snapshot.namespaces
         self.cgroup, self.network = snapshot.cgroup, snapshot.network
-        self.history, self.operations = evidence.memory(name), evidence.operations(name)
+        # Before the chosen one is there, there is nothing to see but another one being made.
+        made = self.spot.container if self.paused and name not in evidence.snapshots else ""
+        self.history, self.operations = evidence.memory(name), evidence.operations(made or name)
         self.happenings = tuple(evidence.happenings)
         self.unprotected = evidence.unprotected.get(name, ())
         self.guest, self.in_guest = snapshot.guest, snapshot.guest is not None
@@ -216,7 +214,7 @@ class LearnScreen(PlayScreen):
 
     def _compare(self) -> None:
         """The other column: the guest that is being looked at or worked with, beside such a container."""
-        evidence, session = self.evidence, self.player.session
+        evidence, session = self.shown, self.player.session
         running = session.next_run if self.view.activity is Activity.RUNNING else None
         worked = [running.container] if running else [result.container for result in reversed(session.results)]
         machines = guests(evidence.snapshots)
@@ -231,9 +229,22 @@ class LearnScreen(PlayScreen):
             ready_us=evidence.ready_us.get(self._beside, 0.0),
             recorded=self.view.recorded,
         )
-        if self.view.activity is Activity.RUNNING:
-            waits = guest in worked and self.column.state is State.BOOTING
-            self.progress = f"{guest}: {self.column.words}" if waits else ""
+
+    def _wait(self) -> None:
+        """What the prompt says of the guest that a command waits for."""
+        run = self.player.session.next_run if self.view.activity is Activity.RUNNING else None
+        snapshot = self.timeline.evidence.snapshots.get(run.container, EMPTY) if run else EMPTY
+        if self.view.activity is not Activity.OPENING:
+            self.progress = (
+                f"{snapshot.target}: {words(snapshot.target, snapshot)}" if state(snapshot) is State.BOOTING else ""
+            )
+
+    def _place_output(self) -> None:
+        """It is there while something was printed, little of it once the kernel has spoken."""
+        view, output = self.view, self.query_one("#output")
+        printed = bool(view.results) or view.activity is Activity.RUNNING
+        output.set_class(bool(self.text) if self.paused else printed, "-on")
+        output.set_class(view.judged, "-done")
 
     def _main_container(self) -> str:
         """The one that the step is about: where it runs its first command, else the first that it opens."""

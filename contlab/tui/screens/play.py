@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -18,18 +16,16 @@ from textual.worker import Worker, WorkerState
 from contlab.course.lesson import Hint, Lesson
 from contlab.course.session import Phase, Prediction
 from contlab.errors import ContlabError
-from contlab.lab.protocol import Happened, Lab, Output, Sampled, Trouble
+from contlab.lab.protocol import Happened, Lab, News, Trouble
+from contlab.runtime.events import OperationDone
 from contlab.tui.course import Course
-from contlab.tui.evidence import Evidence
-from contlab.tui.messages import EventArrived, LabEnded, OutputArrived, SnapshotsArrived, TroubleArrived
+from contlab.tui.messages import LabEnded, NewsArrived, TroubleArrived
 from contlab.tui.player import Activity, Player
+from contlab.tui.pump import pump
 from contlab.tui.screens.error import ErrorScreen
-from contlab.tui.scrollback import Scrollback
 from contlab.tui.text import script
+from contlab.tui.timeline import Timeline
 from contlab.tui.view import NOTHING, StepView, view_of
-
-_SLICE = 0.008
-"""Seconds that news may be taken in before keys and drawing get their turn."""
 
 
 class PlayScreen(Screen[None]):
@@ -48,7 +44,6 @@ class PlayScreen(Screen[None]):
         Binding("left", "turn(-1)", "Panels", show=False),
         Binding("t", "container", "Container", tooltip="Show the next container or guest in the panels"),
         Binding("c", "by_hand", "By hand", show=False, tooltip="Operations as the commands that do them by hand"),
-        Binding("p", "freeze", "Freeze", show=False, tooltip="Hold the panels still while the lesson goes on"),
         Binding("z", "zoom", "Zoom", show=False, tooltip="Give the focused panel the whole screen, or take it back"),
         Binding("l", "lessons", "Lessons", show=False, tooltip="Close this lesson and go to the list"),
         Binding("1", "predict(0)", "Predict 1", show=False, tooltip="Answer with choice 1; 2, 3 ... likewise"),
@@ -63,7 +58,6 @@ class PlayScreen(Screen[None]):
     """Names of containers and guests, and what is wrong with each, in a word; "" when it runs."""
     chosen: reactive[str] = reactive("", init=False)
     """The container or guest that the panels show."""
-    frozen: reactive[bool] = reactive(False, init=False)
     progress: reactive[str] = reactive("")
     """The kernel operation done last, while a step is being opened; how far a guest is, while one waits for it."""
     by_hand: reactive[bool] = reactive(False)
@@ -72,8 +66,7 @@ class PlayScreen(Screen[None]):
         super().__init__()
         self.course = course
         self.player = Player(lesson, course.open_lab, self._changed, course.progress.next_step(lesson))
-        self.evidence = Evidence()
-        self.scrollback = Scrollback()
+        self.timeline = Timeline()
         self._gone = False
 
     def on_mount(self) -> None:
@@ -136,9 +129,8 @@ class PlayScreen(Screen[None]):
     def action_run(self) -> None:
         """Run the command that is next."""
         if (run := self.view.next_run) is not None and self._play(self.player.run()):
-            self.scrollback.begin_line()
-            self.scrollback.write("$ " + "\n  ".join(script(run.command)) + "\n")
-            self.post_message(OutputArrived())
+            self.timeline.give(run.name, "\n  ".join(script(run.command)))
+            self.post_message(NewsArrived())
 
     def action_predict(self, choice: int) -> None:
         """Answer the question."""
@@ -189,10 +181,6 @@ class PlayScreen(Screen[None]):
         """Descriptions or commands."""
         self.by_hand = not self.by_hand
 
-    def action_freeze(self) -> None:
-        """Hold the panels still, or let them go."""
-        self.frozen = not self.frozen
-
     @work(group="quit", exit_on_error=False)
     async def action_lessons(self) -> None:
         """Back to the list."""
@@ -228,24 +216,19 @@ class PlayScreen(Screen[None]):
 
     @work(group="news", exit_on_error=False)
     async def _follow(self, lab: Lab) -> None:
-        """Turn the lab's news into messages; a flood of it never keeps the screen from its keys."""
-        taken = time.monotonic()
-        async for news in lab.news():
-            match news:
-                case Output(text=text):
-                    self.scrollback.write(text)
-                    self.post_message(OutputArrived())
-                case Sampled(snapshots=snapshots):
-                    self.post_message(SnapshotsArrived(snapshots))
-                case Happened(event=event):
-                    self.post_message(EventArrived(event))
-                case Trouble(message=message, hint=hint):
-                    self.post_message(TroubleArrived(message, hint))
-            if time.monotonic() - taken > _SLICE:
-                await asyncio.sleep(0)
-                taken = time.monotonic()
+        """Until the lab's news end."""
+        await pump(lab, self._hear)
         if self.player.lab is lab:
             self.post_message(LabEnded())
+
+    def _hear(self, news: News) -> None:
+        self.timeline.hear(news)
+        match news:
+            case Happened(event=OperationDone(describe=describe)) if self.view.activity is Activity.OPENING:
+                self.progress = describe
+            case Trouble(message=message, hint=hint):
+                self.post_message(TroubleArrived(message, hint))
+        self.post_message(NewsArrived())
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """An act failed: say why, and what mends it."""

@@ -45,6 +45,7 @@ class Operations(Panel):
         """One row an operation, the last one's end being the whole."""
         done = self.operations
         if not done:
+            self.border_subtitle = None
             return [Content.styled("no container was made yet", "$foreground-muted italic")]
         begin = min(operation.at - operation.microseconds for operation in done)
         whole = max(max(operation.at for operation in done) - begin, 1.0)

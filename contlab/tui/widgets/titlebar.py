@@ -23,14 +23,14 @@ class TitleBar(Widget):
     """
 
     view: reactive[StepView] = reactive(NOTHING)
-    frozen: reactive[bool] = reactive(False)
+    paused: reactive[bool] = reactive(False)
 
     def render(self) -> Content:
         """Left: lesson and step; right: phase and stamps."""
         view, width = self.view, self.size.width
         if not view.count:
             return Content.styled("contlab", "bold $primary")
-        stamps = [text for text, on in (("RECORDED", view.recorded), ("FROZEN", self.frozen)) if on]
+        stamps = [text for text, on in (("RECORDED", view.recorded), ("PAUSED", self.paused)) if on]
         right = Content("  ").join(
             [*(Content.styled(f" {stamp} ", "bold reverse $warning") for stamp in stamps), self._phase(width >= _ROOMY)]
         )
