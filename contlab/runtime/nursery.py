@@ -96,7 +96,10 @@ class Nursery:
             self.arena: Arena | None = Arena()
         except SyscallError:  # SELinux's execmem, or another machine: then all is done by stages
             self.arena = None
-        self.socket, self._pidfd = _fork(self.arena)
+        # Who sends to a socket is taken to wait for the answer, and the other to run in its place, on the same processor
+        # (WF_SYNC). But there is enough to do for two: so the nursery is woken by another thing.
+        self.bell = os.eventfd(0, os.EFD_CLOEXEC)
+        self.socket, self._pidfd = _fork(self.arena, self.bell)
 
     def wish(
         self,
@@ -120,11 +123,12 @@ class Nursery:
     def revive(self) -> None:
         """Another process for the one that was killed."""
         self.close()
-        self.socket, self._pidfd = _fork(self.arena)
+        self.socket, self._pidfd = _fork(self.arena, self.bell)
 
     def close(self) -> None:
         """End it."""
         self.socket.close()
+        os.eventfd_write(self.bell, 1)
         with contextlib.suppress(ChildProcessError):  # it was killed, and reaped as a stray
             os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
         os.close(self._pidfd)
@@ -163,6 +167,7 @@ class Wish:
                 address, more = 0, ()
             message = _encoder.encode((given.flags, address, bool(given.cgroup), given.maps))
             socket.send_fds(nursery.socket, [message], [*opened, *more])
+            os.eventfd_write(nursery.bell, 1)
         except BaseException:
             self._forget()
             raise
@@ -205,7 +210,7 @@ class Wish:
         os.close(self._report)
 
 
-def _fork(arena: Arena | None) -> tuple[socket.socket, int]:
+def _fork(arena: Arena | None, bell: int) -> tuple[socket.socket, int]:
     """Its socket and its pidfd."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, _SEQPACKET)
     parent = os.getpid()
@@ -218,22 +223,23 @@ def _fork(arena: Arena | None) -> tuple[socket.socket, int]:
             syscalls.set_name("contlab:nursery")
             syscalls.prctl(PR.SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() == parent:
-                stage.close_all_but(theirs.fileno())
+                stage.close_all_but(theirs.fileno(), bell)
                 gc.disable()
-                _serve(theirs, arena)
+                _serve(theirs, arena, bell)
         finally:
             os._exit(stage.FAILED)
     theirs.close()
     return ours, os.pidfd_open(pid)
 
 
-def _serve(wishes: socket.socket, arena: Arena | None) -> None:
+def _serve(wishes: socket.socket, arena: Arena | None, bell: int) -> None:
     """Until the supervisor is gone."""
     FilterSyscalls().prepare()  # for all that are born
     admin = os.geteuid() == 0
     if admin:
         stage.hide()  # and with it who shares its memory
     while True:
+        os.eventfd_read(bell)
         message, fds, _, _ = socket.recv_fds(wishes, 1 << 12, 6)
         if not message:
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from contlab.runtime.kernel import Kernel
 from contlab.runtime.operation.base import Operation, quote
@@ -101,10 +101,12 @@ class JoinCgroup(Operation):
 def elsewhere(step: Operation, moved: Callable[[str], str]) -> Operation:
     """``step`` for the cgroup whose directory ``moved`` gives for its own; any other step as it is."""
     match step:
-        case MakeCgroup(directory) | JoinCgroup(directory):
-            return replace(step, directory=moved(directory))
-        case SetLimit(file):
+        case MakeCgroup(directory, tree):
+            return MakeCgroup(moved(directory), tree)
+        case JoinCgroup(directory, tree):
+            return JoinCgroup(moved(directory), tree)
+        case SetLimit(file, value, if_present):
             directory, _, limit = file.rpartition("/")
-            return replace(step, file=f"{moved(directory)}/{limit}")
+            return SetLimit(f"{moved(directory)}/{limit}", value, if_present)
         case _:
             return step
