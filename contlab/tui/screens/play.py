@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.reactive import reactive
-from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from contlab.course.lesson import Hint, Lesson
@@ -24,6 +23,7 @@ from contlab.tui.evidence import Evidence
 from contlab.tui.messages import EventArrived, LabEnded, OutputArrived, SnapshotsArrived, TroubleArrived
 from contlab.tui.player import Activity, Player
 from contlab.tui.screens.error import ErrorScreen
+from contlab.tui.screens.explaining import ExplainingScreen
 from contlab.tui.scrollback import Scrollback
 from contlab.tui.text import script
 from contlab.tui.view import NOTHING, StepView, view_of
@@ -32,7 +32,7 @@ _SLICE = 0.008
 """Seconds that news may be taken in before keys and drawing get their turn."""
 
 
-class PlayScreen(Screen[None]):
+class PlayScreen(ExplainingScreen):
     """One lesson being played. Every key is valid only when ``check_action`` says so; the footer shows just those."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
