@@ -259,13 +259,16 @@ def of(key: str, sample: CgroupSample, shown: Shown) -> Field:
     gauge = GAUGES[key]
     version, directory = _place(sample, key)
     read = gauge.v1 if version is Version.V1 and gauge.v1 is not None else gauge.v2
-    lines = read.lines.replace("|", " and ")
-    if not directory:
-        unknown = f"of its cgroup of {gauge.controller or 'v2'}, whose directory the recording doesn't name"
-        return Field(gauge.name, gauge.value(sample), gauge.means, " and ".join(read.files), lines or unknown)
+    several = "lines" if "|" in read.lines else "line"
+    lines = f"{several} {read.lines.replace('|', ' and ')}" if read.lines else ""
     first, *others = read.files
-    file = " and ".join([f"{directory}/{first}", *others])
-    return Field(gauge.name, gauge.value(sample), gauge.means, file, lines, read.command(directory))
+    file = " and ".join([f"{directory}/{first}" if directory else first, *others])
+    if not directory and sample.directories:
+        file = ""  # it has none of this kind, and the value says why
+    elif not directory:
+        file += f" of its {gauge.controller or 'v2'} cgroup; in which directory that is, was not recorded"
+    command = read.command(directory) if directory else ""
+    return Field(gauge.name, gauge.value(sample), gauge.means, file, lines, command)
 
 
 def _place(sample: CgroupSample, key: str) -> tuple[Version, str]:

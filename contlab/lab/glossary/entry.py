@@ -52,7 +52,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A field as such. ``file``, ``where`` and ``command`` may name places in braces: ``/proc/{pid}/status``."""
+    """A field as such. All its texts may name places in braces: ``/proc/{pid}/status``."""
 
     name: str
     means: str
@@ -69,7 +69,7 @@ class Entry:
         return Field(
             name=self.name.format_map(places),
             value=self.value(subject),
-            means=self.means,
+            means=self.means.format_map(places),
             file=self.file.format_map(places),
             where=self.where.format_map(places),
             command=in_guest(command) if guest else command,

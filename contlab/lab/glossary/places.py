@@ -17,12 +17,14 @@ def place(sample: CgroupSample, controller: str) -> tuple[Version, str]:
         directory = sample.directories.get(controller, "")
         unified = sample.directories.get(UNIFIED, "")
         return (Version.V2 if unified and directory == unified else Version.V1), directory
-    # A recording of an older contlab: known is v2's directory on a hybrid host, and each whose own limit bites.
+    # A recording of an older contlab: known is v2's directory on a hybrid host, and where a limit bites, be it a
+    # parent's: from there on the path is the same on each tree.
     if controller == UNIFIED:
         return Version.V2, sample.path if sample.version == "hybrid" else ""
-    own = sample.biting.get(controller, "")
-    same = own.rstrip("/").rpartition("/")[2] == sample.path.rstrip("/").rpartition("/")[2]
-    return (Version.V2 if own == sample.path and sample.version == "hybrid" else Version.V1), own if same else ""
+    above = sample.biting.get(controller, "").rstrip("/")
+    _, same, below = f"{sample.path}/".partition(f"/{above.rpartition('/')[2]}/")
+    own = f"{above}/{below}".rstrip("/") if above and same else ""
+    return (Version.V2 if own == sample.path and sample.version == "hybrid" else Version.V1), own
 
 
 def biting(sample: CgroupSample) -> Iterator[str]:

@@ -23,24 +23,21 @@ class ExplainingScreen(Screen[None]):
         """What the panels show: whose fields they are."""
         raise NotImplementedError
 
-    def reveal(self) -> None:
+    def reveal(self) -> Panel | None:
         """Bring a panel into sight, where none is."""
+        return None
 
     def action_ask_panel(self) -> None:
         """Take a panel, so that its rows can be asked about."""
-        if not self._take():
-            self.reveal()
-            self.call_after_refresh(self._take)
-
-    def _take(self) -> bool:
-        for panel in self.query(Panel):
-            if panel.is_on_screen and panel.marked is not None:
-                panel.focus()
-                self.notify("↑ ↓ mark a row of the panel, i says what it shows, Tab goes to the next panel.")
-                return True
-        return False
+        there = (panel for panel in self.query(Panel) if panel.is_on_screen and panel.marked is not None)
+        if (panel := next(there, None) or self.reveal()) is None:
+            self.notify("There is no panel here to ask about: it comes with an experiment or a container.")
+        else:
+            panel.focus()
+            self.notify("↑ ↓ mark a row of the panel, i says what it shows, Tab goes to the next panel.")
 
     @on(Panel.Asked)
     def _explain(self, message: Panel.Asked) -> None:
         shown, row = self.looked_at(), message.row
+        self.app.clear_notifications()  # they would lie over the box
         self.app.push_screen(FieldsScreen(message.title, [explain(key, row.subject, shown) for key in row.keys], shown))

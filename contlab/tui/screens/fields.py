@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from contlab.lab.glossary import Field, Shown
-from contlab.tui.text import safe
+from contlab.tui.text import safe, visible
 
 _RECORDED = (
     "RECORDED elsewhere: the PIDs and paths are of that machine, and of then. To try a command here, take those of a "
@@ -39,12 +39,16 @@ class FieldsScreen(ModalScreen[None]):
             border-subtitle-color: $foreground-muted;
             background: $surface; padding: 0 1; scrollbar-size-vertical: 1;
         }
-        Static { height: auto; margin: 0 0 1 0; }
+        Static { height: auto; }
+        .-bare, Command { margin: 0 0 1 0; }
         #how { color: $foreground-muted; margin: 0; }
         #how.-warning { color: $warning; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,i,q,enter,ctrl+c", "dismiss", "Close", priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,i,q,enter", "dismiss", "Close", priority=True),
+        Binding("ctrl+c", "copy", "Copy", priority=True),
+    ]
 
     def __init__(self, title: str, fields: Sequence[Field], shown: Shown) -> None:
         super().__init__()
@@ -54,23 +58,40 @@ class FieldsScreen(ModalScreen[None]):
         """Those from one file together, then how to read them."""
         with VerticalScroll() as box:
             box.border_title = Content.assemble("What is this? · ", safe(self._title))
-            box.border_subtitle = Content("Esc closes · ↑↓ scroll")
+            box.border_subtitle = Content("↑↓ scroll · a click copies a command · Esc closes")
             for (file, command), fields in groupby(self._fields, lambda field: (field.file, field.command)):
-                lines = [*(line for field in fields for line in _lines(field)), *_source(file, command)]
-                yield Static(Content("\n").join(lines), markup=False)
+                lines = [line for field in fields for line in _lines(field)]
+                if file:
+                    lines.append(Content.assemble(("from\u00a0", "$foreground-muted"), safe(file, "$secondary")))
+                yield Static(Content("\n").join(lines), classes="" if command else "-bare", markup=False)
+                if command:
+                    yield Command(command)
             recorded, guest = self._shown.recorded, self._shown.guest
             said = [text for text, on in ((_RECORDED, recorded), (_GUEST, guest)) if on] or [_LIVE]
             yield Static("\n".join(said), id="how", classes="-warning" if recorded else "", markup=False)
+
+    def action_copy(self) -> None:
+        """What the mouse has selected; without that, Ctrl-C closes."""
+        if text := self.get_selected_text():
+            self.app.copy_to_clipboard(text)
+        else:
+            self.dismiss()
+
+
+class Command(Static):
+    """A line for another terminal; a click copies it whole, however it is broken here."""
+
+    def __init__(self, command: str) -> None:
+        super().__init__(Content.assemble(("$ ", "$accent bold"), safe(command, "$accent")), markup=False)
+        self._command = command
+
+    def on_click(self) -> None:
+        """Copy it."""
+        self.app.copy_to_clipboard(self._command)
+        self.notify(visible(self._command), title="Copied", markup=False)
 
 
 def _lines(field: Field) -> Iterator[Content]:
     where = safe(f"  ({field.where})", "$foreground-muted") if field.where else Content("")
     yield Content.assemble(safe(field.name, "bold $primary"), "  ", safe(field.value, "bold"), where)
     yield safe(field.means)
-
-
-def _source(file: str, command: str) -> Iterator[Content]:
-    if file:
-        yield Content.assemble(("from ", "$foreground-muted"), safe(file, "$secondary"))
-    if command:
-        yield Content.assemble(("$ ", "$accent bold"), safe(command, "$accent"))

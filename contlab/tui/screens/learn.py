@@ -247,10 +247,11 @@ class LearnScreen(PlayScreen):
         """What the panels show."""
         return Shown(self.processes, self.cgroup, self.in_guest, self.view.recorded)
 
-    def reveal(self) -> None:
+    def reveal(self) -> Panel | None:
         """The processes, where the lesson has their place."""
         if "processes" in self.choice:
             self.page = "processes"
+        return self.query_one(Processes)
 
     def action_machine(self) -> None:
         """To the virtual machine, and back to where one was."""

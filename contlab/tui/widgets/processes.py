@@ -17,7 +17,6 @@ from contlab.tui.widgets.panel import Panel, Row, Told, tally, unavailable
 
 _WIDE = 60
 """From this width on there is room for memory and processor time."""
-_GAUGES = ("process.memory", "process.cpu")
 
 
 class Processes(Panel):
@@ -51,7 +50,7 @@ class Processes(Panel):
         own = guest or any(process.inside != process.pid for process in self.processes)
         rows: list[Row] = [Content.styled(f"{numbers} S{gauges}  command", "$foreground-muted")]
         numbered = ("process.pid",) if guest else ("process.inside", "process.pid")
-        keys = (*numbered, "process.state", *_GAUGES) if width >= _WIDE else (*numbered, "process.state")
+        keys = (*numbered, "process.state", "process.memory", "process.cpu")  # those without room, too
         rows += [
             Told(
                 partial(_row, process, stem, marks.get(str(process.pid), " "), width, own, not guest),
