@@ -66,10 +66,12 @@ class Marking(ScrollView, inherit_bindings=False):
         here = self.marked
         after = () if here is None else range(here + by, -1 if by < 0 else len(self._rows), by)
         place = next((place for place in after if self._is_told(place)), None)
-        if place is None:
-            (self.scroll_up if by < 0 else self.scroll_down)(animate=False)
-        else:
+        if place is not None:
             self._mark_at(place)
+        elif by < 0 < self.scroll_y:
+            self.scroll_up(animate=False)
+        elif by > 0 and self.scroll_y < self.max_scroll_y:  # at the end, it would only let go of a panel's anchor
+            self.scroll_down(animate=False)
 
     def action_ask(self) -> None:
         """What is in the marked row?"""
