@@ -148,6 +148,9 @@ def test_a_guests_command_boots_another_guest_and_names_no_process_but_the_first
     assert shlex.split(state)[:5] == ["contlab", "vm", "run", "--", "sh"]
     assert shlex.split(state)[-1] == "sed 's/.*) //' /proc/1/stat | cut -d' ' -f1"
     assert explain("process.state", agent, shown).command == ""
+    assert explain("process.pid", agent, shown).file == "in the guest: /sys/fs/cgroup/cgroup.procs"
+    meminfo = explain("guest.memory", seen.guest, shown).command
+    assert meminfo == "contlab vm run -- grep -E '^Mem(Total|Available)' /proc/meminfo"
     for key, subject in (("mount.type", seen.mounts.mounts[0]), ("link.up", seen.network.links[0])):
         assert explain(key, subject, shown).command.startswith("contlab vm run -- ")
 

@@ -29,7 +29,9 @@ class Read:
     def command(self, directory: str) -> str:
         """Prints them."""
         paths = " ".join(shlex.quote(f"{directory}/{name}") for name in self.files)
-        return f"grep -E '^({self.lines}) ' {paths}" if self.lines else f"cat {paths}"
+        if not self.lines:
+            return f"cat {paths}"
+        return f"grep -E '^({self.lines}) ' {paths}" if "|" in self.lines else f"grep '^{self.lines} ' {paths}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,10 @@ from typing import Any
 from contlab.linux.sizes import format_size
 from contlab.observe.snapshot import NOT_READ, CgroupSample, PidView, Unavailable
 
-_SHELL = set("|<>&;$*`")
-"""What a command may hold only where a shell reads it."""
+_SHELL = set("|<>&;")
+"""What a command may hold only where a shell reads it, or within quotes."""
+_SPECIAL = set('"$`')
+"""What a shell obeys within double quotes, which are easier to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +67,13 @@ class Entry:
 
     def of(self, subject: object, places: Mapping[str, str], guest: bool = False) -> Field:
         """What it comes to for ``subject``."""
+        file = self.file.format_map(places)
         command = (self.command if self.guest is None or not guest else self.guest).format_map(places)
         return Field(
             name=self.name.format_map(places),
             value=self.value(subject),
             means=self.means.format_map(places),
-            file=self.file.format_map(places),
+            file=f"in the guest: {file}" if guest and file.startswith("/") else file,
             where=self.where.format_map(places),
             command=in_guest(command) if guest else command,
         )
@@ -80,7 +83,10 @@ def in_guest(command: str) -> str:
     """The same in a virtual machine of one's own: it is another one, of the same kernel and the same files."""
     if not command:
         return ""
-    return f"contlab vm run -- {f'sh -c {shlex.quote(command)}' if _SHELL & set(command) else command}"
+    if any(set(word) <= _SHELL for word in shlex.shlex(command, punctuation_chars="|<>&;")):
+        quoted = shlex.quote(command) if _SPECIAL & set(command) else f'"{command}"'
+        command = f"sh -c {quoted}"
+    return f"contlab vm run -- {command}"
 
 
 def size(value: int | Unavailable | None) -> str:

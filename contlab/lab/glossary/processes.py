@@ -22,6 +22,10 @@ _STATES = {
 _AFTER_COMM = "sed 's/.*) //' /proc/{pid}/stat | cut -d' ' -f"
 """The fields behind the name, which may hold spaces and brackets itself: field N of the file is N - 2 then."""
 
+_OF_GUEST = "All that its kernel runs are in its root cgroup."
+_OF_CGROUP = "That it is the container's is known from its cgroup; those of the cgroups below it belong to it, too."
+_OF_PARENTS = "It has no cgroup of its own: its first process is known, and the others by the line of their parents."
+
 ENTRIES = {
     "process.inside": Entry(
         "PID inside",
@@ -100,16 +104,14 @@ ENTRIES = {
 def of(key: str, process: PidView, shown: Shown) -> Field:
     """One field of ``process``."""
     group = shown.cgroup
-    places = {"pid": str(process.pid), "outside": "" if shown.guest else "outside"}
+    places = {"pid": str(process.pid), "outside": "" if shown.guest else "outside", "how": _OF_GUEST}
     if isinstance(group, CgroupSample) and group.path:
-        how = (
-            "That it belongs to the container is known from its cgroup: those of the cgroups below it are counted, too."
-        )
         members = f"{group.path}/cgroup.procs"
-        places |= {"members": members, "list": f"cat {shlex.quote(members)}", "how": how}
+        places |= {"members": members, "list": f"cat {shlex.quote(members)}"}
+        if not shown.guest:
+            places["how"] = _OF_CGROUP
     else:
-        how = "It has no cgroup of its own: its first process is known, and the others by the line of their parents."
-        places |= {"members": f"/proc/{process.pid}/stat, fields 1 and 4", "how": how}
+        places |= {"members": f"/proc/{process.pid}/stat, fields 1 and 4", "how": _OF_PARENTS}
         places["list"] = f"ps -o pid,ppid,args -p {process.pid}"
     field = ENTRIES[key].of(process, places, shown.guest)
     # In another guest only the first process is sure to have the same number.
