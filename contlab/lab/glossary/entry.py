@@ -70,7 +70,7 @@ class Entry:
         file = self.file.format_map(places)
         command = (self.command if self.guest is None or not guest else self.guest).format_map(places)
         return Field(
-            name=self.name.format_map(places),
+            name=self.name.format_map(places).rstrip(),
             value=self.value(subject),
             means=self.means.format_map(places),
             file=f"in the guest: {file}" if guest and file.startswith("/") else file,
