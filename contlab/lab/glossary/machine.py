@@ -92,11 +92,11 @@ ENTRIES = {
     ),
     "machine.model": Entry(
         "{label}",
-        "No measurement of this host: computed from figures that others have published, which are named. contlab "
-        "compare measures here what can be.",
-        lambda line: f"{both(line)} · {line.tag}",
+        "{explanation} No measurement of this host: computed from figures that others have published. contlab compare "
+        "measures here what can be.",
+        lambda line: both(line),
         "{source}",
-        "",
+        "{conditions}",
         "contlab compare",
     ),
     "guest.memory": Entry(
@@ -167,7 +167,10 @@ def both(line: Line) -> str:
 
 def of(key: str, subject: Column | Line | GuestSample | CgroupSample, shown: Shown) -> Field:
     """One field: of the column or a line of it, of the machine, or, for its processor, of its root cgroup."""
-    places = {"label": subject.label, "source": subject.tag} if isinstance(subject, Line) else {}
+    places = {}
+    if isinstance(subject, Line):
+        places = {"label": subject.label, "source": subject.tag}
+        places |= {"explanation": subject.explanation, "conditions": subject.conditions}
     return ENTRIES[key].of(subject, places)
 
 

@@ -66,7 +66,7 @@ class FieldsScreen(ModalScreen[None]):
                 yield Static(Content("\n").join(lines), classes="" if command else "-bare", markup=False)
                 if command:
                     yield Command(command)
-            recorded, guest = self._shown.recorded, self._shown.guest
+            recorded, guest = self._shown.recorded, any("contlab vm run" in field.command for field in self._fields)
             said = [text for text, on in ((_RECORDED, recorded), (_GUEST, guest)) if on] or [_LIVE]
             yield Static("\n".join(said), id="how", classes="-warning" if recorded else "", markup=False)
 

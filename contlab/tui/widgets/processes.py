@@ -50,12 +50,13 @@ class Processes(Panel):
         own = guest or any(process.inside != process.pid for process in self.processes)
         rows: list[Row] = [Content.styled(f"{numbers} S{gauges}  command", "$foreground-muted")]
         numbered = ("process.pid",) if guest else ("process.inside", "process.pid")
-        keys = (*numbered, "process.state", "process.memory", "process.cpu")  # those without room, too
+        each = (*numbered, "process.state", "process.memory", "process.cpu")  # those without room, too
+        keys = {True: (*each, "process.command"), False: (*each, "process.comm")}
         rows += [
             Told(
                 partial(_row, process, stem, marks.get(str(process.pid), " "), width, own, not guest),
                 process,
-                (*keys, "process.command" if process.command else "process.comm", *_first(process, own)),
+                keys[bool(process.command)] + _first(process, own),
                 process.pid,
             )
             for process, stem in tree(self.processes)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
+import msgspec
 from textual.content import Content
 
 Row = Content | Callable[[], Content]
 """A row, or what makes it when it comes into sight."""
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """What makes a row, and the glossary's keys of its fields. A row that goes on below it needs none of its own."""
 
     draw: Row
