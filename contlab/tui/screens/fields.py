@@ -62,13 +62,21 @@ class FieldsScreen(ModalScreen[None]):
             for (file, command), fields in groupby(self._fields, lambda field: (field.file, field.command)):
                 lines = [line for field in fields for line in _lines(field)]
                 if file:
-                    lines.append(Content.assemble(("from\u00a0", "$foreground-muted"), safe(file, "$secondary")))
+                    source = "" if file.startswith("no file") else "from "
+                    lines.append(Content.assemble((source, "$foreground-muted"), safe(file, "$secondary")))
                 yield Static(Content("\n").join(lines), classes="" if command else "-bare", markup=False)
                 if command:
                     yield Command(command)
-            recorded, guest = self._shown.recorded, any("contlab vm run" in field.command for field in self._fields)
-            said = [text for text, on in ((_RECORDED, recorded), (_GUEST, guest)) if on] or [_LIVE]
-            yield Static("\n".join(said), id="how", classes="-warning" if recorded else "", markup=False)
+            if said := self._how():
+                warns = "-warning" if self._shown.recorded else ""
+                yield Static("\n".join(said), id="how", classes=warns, markup=False)
+
+    def _how(self) -> list[str]:
+        """What is to be known of the commands."""
+        commands = [field.command for field in self._fields if field.command]
+        guest = any("contlab vm run" in command for command in commands)
+        said = [text for text, on in ((_RECORDED, self._shown.recorded), (_GUEST, guest)) if on]
+        return said or ([_LIVE] if commands else [])
 
     def action_copy(self) -> None:
         """What the mouse has selected; without that, Ctrl-C closes."""
