@@ -83,8 +83,8 @@ ENTRIES = {
         "Starts and ends are told by contlab's supervisor: it is the parent, and waits for them (waitid(2)). Kills for "
         "lack of memory, refused forks and throttling are counts that have risen between two samples.",
         lambda event: f"{event.container} {event.text}",
-        "memory.events, pids.events and cpu.stat of its cgroup; on v1 memory.oom_control, pids.events and cpu.stat; of a "
-        "guest /proc/vmstat",
+        "memory.events, pids.events and cpu.stat of its cgroup; on v1 memory.oom_control, pids.events and cpu.stat; of "
+        "a guest /proc/vmstat",
         "oom_kill, max and nr_throttled",
     ),
 }
