@@ -62,6 +62,10 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     container: str | None = None
     container_tag: str = ""
     """Where the container's is from, in a modelled line whose container was measured."""
+    explanation: str = ""
+    """Of a modelled line: what it means and why it is so."""
+    conditions: str = ""
+    """Under which its figures were measured by whoever published them."""
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,6 +228,8 @@ def _modelled(row: Row, beside: _Beside) -> Line:
         tag=stamp(row),
         container=measured or row.container,
         container_tag=beside.tag if measured else "",
+        explanation=row.explanation,
+        conditions=row.conditions,
     )
 
 

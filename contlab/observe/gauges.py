@@ -18,7 +18,7 @@ from contlab.observe.source import Source, read_or_none
 UNIFIED = ""
 """The key of the v2 directory, as in ``runtime.events.Started.cgroups``."""
 
-_LIMITED = {
+LIMITED = {
     "memory": ("memory", "memory"),
     "cpu": ("cpu", "cpus"),
     "pids": ("pids", "pids"),
@@ -60,7 +60,14 @@ class GaugeReader:
             pressure_io=self._pressure(cgroups, "io.pressure"),
             io=self._read_io(cgroups),
             frozen=self._read_frozen(cgroups),
+            directories=self._directories(cgroups),
         )
+
+    def _directories(self, cgroups: Mapping[str, str]) -> dict[str, str]:
+        """Where each controller's files are read."""
+        places = {controller: self._place(cgroups, controller) for controller in self._hierarchies.controllers}
+        found = {controller: place[1] for controller, place in places.items() if not isinstance(place, Unavailable)}
+        return found | ({UNIFIED: cgroups[UNIFIED]} if UNIFIED in cgroups else {})
 
     def _place(self, cgroups: Mapping[str, str], controller: str) -> tuple[Hierarchy, str] | Unavailable:
         """The tree that has the controller, and the container's directory on it."""
@@ -169,7 +176,7 @@ class GaugeReader:
     def _biting(self, cgroups: Mapping[str, str]) -> dict[str, str]:
         """Controller -> the nearest directory, upwards, with the smallest limit: the one that will be met first."""
         least: dict[str, tuple[float, str]] = {}
-        for name, (controller, limit) in _LIMITED.items():
+        for name, (controller, limit) in LIMITED.items():
             place = self._place(cgroups, controller)
             if isinstance(place, Unavailable) or limit not in LIMITS[place[0].version]:
                 continue

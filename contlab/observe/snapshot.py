@@ -196,6 +196,8 @@ class CgroupSample(Slice, frozen=True):
     io: IoSample | Unavailable = NOT_READ
     frozen: bool | Unavailable = NOT_READ
     """All its processes are stopped where they were."""
+    directories: dict[str, str] = {}
+    """Controller -> the directory whose files were read, v2's own under ""; recordings of older contlabs lack it."""
 
 
 class Link(Slice, frozen=True):

@@ -96,9 +96,9 @@ class Nursery:
             self.arena: Arena | None = Arena()
         except SyscallError:  # SELinux's execmem, or another machine: then all is done by stages
             self.arena = None
-        # Who sends to a socket is taken to wait for the answer, and the other to run in its place, on the same processor
-        # (WF_SYNC). But there is enough to do for two: so the nursery is woken by another thing.
-        self.bell = os.eventfd(0, os.EFD_CLOEXEC)
+        # Who sends to a socket is taken to wait for the answer, and the other to run in its place, on the same
+        # processor (WF_SYNC). But there is enough to do for two: so the nursery is woken by another thing.
+        self.bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_SEMAPHORE)
         self.socket, self._pidfd = _fork(self.arena, self.bell)
 
     def wish(

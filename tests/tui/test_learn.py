@@ -321,7 +321,7 @@ async def test_help_is_made_of_the_keys_and_the_panels(play: Play) -> None:
         assert isinstance(stage.app.screen, HelpScreen)
         assert "Do what the prompt says" in stage.drawn()
         assert "Run the command that is shown" not in stage.drawn()
-        assert "NSpid" in stage.drawn()
+        assert "numbered twice" in stage.drawn()
         await stage.press("escape")
         assert not isinstance(stage.app.screen, HelpScreen)
 

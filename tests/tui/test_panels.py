@@ -31,7 +31,9 @@ OPERATIONS = tuple(event for event in birth() if isinstance(event, OperationDone
 
 
 class PanelApp(App[None]):
-    """One panel, the whole screen."""
+    """One panel, the whole screen, without the focus: it marks no row."""
+
+    AUTO_FOCUS = ""
 
     def __init__(self, panel: Panel) -> None:
         super().__init__()

@@ -15,7 +15,7 @@ from contlab.tui.screens.help import HelpScreen
 from contlab.tui.screens.home import HomeScreen
 from contlab.tui.screens.learn import LearnScreen
 from contlab.tui.widgets.grades import Grade
-from tests.tui.fake_lab import HOSTILE, FakeLab
+from tests.tui.fake_lab import HOSTILE, FakeLab, snapshot
 from tests.tui.review_stage import RATED, USERS_NOTE, ReviewStage, desk_of, make_vault
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
@@ -415,3 +415,17 @@ async def test_hostile_text_is_drawn_as_it_is(tmp_path: Path, log: Path) -> None
         await stage.press("g")
         assert "[b] x: good" in stage.drawn()
         assert f"{HOSTILE}?" in stage.drawn()
+
+
+async def test_the_processes_of_an_experiment_can_be_asked_about(stage: ReviewStage) -> None:
+    async with stage.running((200, 50)):
+        await stage.press("i")
+        assert ["There is no panel here"] == [told.message[:22] for told in stage.app._notifications]
+        await stage.press("x")
+        stage.lab.sample(tenant=snapshot())
+        await stage.settle()
+        await stage.press("i", "i")
+        assert "grep NSpid /proc/18422/status" in stage.drawn()
+        await stage.press("escape")
+        assert stage.app.screen is stage.screen
+        assert stage.screen.live is not None

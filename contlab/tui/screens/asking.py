@@ -10,7 +10,6 @@ from typing import ClassVar
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.reactive import reactive
-from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from contlab.errors import ContlabError
@@ -22,13 +21,14 @@ from contlab.review.shown import Outcome, Shown
 from contlab.tui.notetext import steady
 from contlab.tui.reviewing import Choice, Paper, Reviewing, Standing, Turn, choices, empty, paper
 from contlab.tui.screens.error import ErrorScreen
+from contlab.tui.screens.explaining import ExplainingScreen
 from contlab.tui.widgets.ahead import NOTHING
 
 WATCH = 2.0
 """Seconds between two looks at whether another program has changed the note that is shown."""
 
 
-class AskingScreen(Screen[None]):
+class AskingScreen(ExplainingScreen):
     """One session. Every key is valid only when ``check_action`` says so; the footer shows just those."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

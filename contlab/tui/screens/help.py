@@ -16,7 +16,7 @@ from contlab.tui.widgets.panel import Panel
 
 
 class HelpScreen(ModalScreen[None]):
-    """Keys first, then the panels: what each shows, its file, the command that prints it."""
+    """Keys first, then the panels: what each shows as a whole. Of its fields, the glossary speaks."""
 
     DEFAULT_CSS = """
     HelpScreen {
@@ -46,7 +46,10 @@ class HelpScreen(ModalScreen[None]):
             yield Static(Content("\n").join([Content.styled("Keys that work now", "bold"), *self._keys]), markup=False)
             for panel in self._panels:
                 yield Static(Content.assemble((panel.TITLE, "bold"), "\n", panel.HELP or ""), markup=False)
-            yield Static("Tab moves between panels; arrow keys and Page Up/Down scroll the one that has focus.")
+            yield Static(
+                "Tab moves between panels. In the one that has the focus ↑ ↓ mark a row, i says what it shows, and "
+                "Page Up/Down scroll."
+            )
 
 
 def _told(active: ActiveBinding) -> bool:

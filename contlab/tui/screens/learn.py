@@ -11,6 +11,7 @@ from textual.widgets import Footer
 
 from contlab.course.lesson import Container, Run
 from contlab.lab.column import NOTHING, Column, State, column, guests, state, words
+from contlab.lab.glossary import Shown
 from contlab.observe.diff import Change
 from contlab.observe.snapshot import (
     EMPTY,
@@ -252,6 +253,16 @@ class LearnScreen(ScrubScreen):
         opened: tuple[Container, ...] = step.of(Container)
         runs: tuple[Run, ...] = step.of(Run)
         return runs[0].container if runs else opened[0].name if opened else ""
+
+    def looked_at(self) -> Shown:
+        """What the panels show."""
+        return Shown(self.processes, self.cgroup, self.in_guest, self.view.recorded)
+
+    def reveal(self) -> Panel | None:
+        """The processes, where the lesson has their place."""
+        if "processes" in self.choice:
+            self.page = "processes"
+        return self.query_one(Processes)
 
     def action_machine(self) -> None:
         """To the virtual machine, and back to where one was."""

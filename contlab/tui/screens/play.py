@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.reactive import reactive
-from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from contlab.course.lesson import Hint, Lesson
@@ -23,12 +22,13 @@ from contlab.tui.messages import LabEnded, NewsArrived, TroubleArrived
 from contlab.tui.player import Activity, Player
 from contlab.tui.pump import pump
 from contlab.tui.screens.error import ErrorScreen
+from contlab.tui.screens.explaining import ExplainingScreen
 from contlab.tui.text import script
 from contlab.tui.timeline import Timeline
 from contlab.tui.view import NOTHING, StepView, view_of
 
 
-class PlayScreen(Screen[None]):
+class PlayScreen(ExplainingScreen):
     """One lesson being played. Every key is valid only when ``check_action`` says so; the footer shows just those."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -16,6 +16,7 @@ from textual.worker import get_current_worker
 
 from contlab.errors import ContlabError
 from contlab.lab.again import Again, Doing, experiment
+from contlab.lab.glossary import Shown
 from contlab.lab.protocol import Happened, Lab, News, Output, Sampled, Trouble
 from contlab.observe.diff import Change
 from contlab.observe.snapshot import EMPTY, PidView, Unavailable
@@ -109,6 +110,12 @@ class ReviewScreen(AskingScreen):
                 return len(self.pages) > 1
             case _:
                 return super().check_action(action, parameters)
+
+    def looked_at(self) -> Shown:
+        """What the experiment's panel shows."""
+        seen = self._evidence.snapshots.get(self._again.container if self._again else "", EMPTY)
+        recorded = self.live is not None and self.live.recorded
+        return Shown(self.processes, seen.cgroup, seen.guest is not None, recorded)
 
     # --- pages ------------------------------------------------------------------------------------------------------
 

@@ -22,10 +22,20 @@ from contlab.tui.text import safe, wrap
 from contlab.tui.units import processors, size
 from contlab.tui.widgets.graph import alarm, bar, sparkline
 from contlab.tui.widgets.panel import Panel, Row, unavailable
+from contlab.tui.widgets.told import told
 
 MIB = 1 << 20
 EVEN = 100
 """The cpu.weight of whoever was given none."""
+
+_MEMORY = (
+    ("memory.current", "memory.limit", "memory.share", "memory.oom_kills"),
+    ("memory.anon", "memory.file", "memory.kernel"),
+    (),
+    ("memory.history", "memory.peak"),
+)
+_MACHINE = (("guest.memory", "guest.oom_kills"), (), ("guest.history",))
+"""The fields of the rows below each other."""
 
 
 class Cgroup(Panel):
@@ -34,13 +44,9 @@ class Cgroup(Panel):
     TITLE = "Limits · cgroup"
     HELP: ClassVar[str] = (
         "What the container uses of what it may use; ┃ is the limit. Memory is █ anon (the program's own), ▓ file "
-        "(page cache) and ▒ kernel. The line below it is the last minutes, from 0 to the limit. Throttled: it had to "
-        "wait for its next quota. Refused: a fork the pids limit turned down. Slowed down: beyond memory.high it has "
-        "to give memory back before it gets more. Io: what passed between it and disks. A guest has no cgroup of ours "
-        "inside: its limit is the RAM that it was given, and looking into it keeps its processor busy.\n\n"
-        "From memory.*, cpu.*, pids.*, io.stat and cgroup.events in its cgroup directory; a guest's from its "
-        "/proc/meminfo, and on the host from smaps_rollup of its QEMU. By hand: "
-        "`cat /sys/fs/cgroup/.../memory.current`."
+        "(page cache) and ▒ kernel. The line below it is the last minutes, from 0 to the limit. A guest has no cgroup "
+        "of ours inside: its limit is the RAM that it was given, and looking into it keeps its processor busy. By "
+        "hand: `cat /proc/PID/cgroup` names the directories below /sys/fs/cgroup."
     )
 
     cgroup: var[CgroupSample | Unavailable] = var(Unavailable("nothing was sampled yet"))
@@ -71,22 +77,22 @@ class Cgroup(Panel):
         if isinstance(self.guest, GuestSample):
             self.border_subtitle = Content("in the guest")
             return [
-                *_machine(self.guest, self.history, width),
-                *_processor(sample.cpu, width),
-                *_outside(self.guest, width),
+                *told(_machine(self.guest, self.history, width), self.guest, *_MACHINE),
+                *told(_processor(sample.cpu, width), sample, ("guest.cpu",)),
+                *told(_outside(self.guest, width), self.guest, (), ("guest.given", "guest.taken")),
             ]
         self.border_subtitle = Content(f"cgroup {sample.version}")
         marks = self.marks("cgroup")
         return [
-            *_frozen(sample),
-            *_memory(sample.memory, self.history, width, marks),
-            *_high(sample.memory),
-            *_cpu(sample.cpu, width, marks),
-            *_weight(sample.cpu),
-            *_pids(sample.pids, width, marks),
-            *_io(sample),
-            *_pressure(sample),
-            *_biting(sample),
+            *told(_frozen(sample), sample, ("frozen",)),
+            *told(_memory(sample.memory, self.history, width, marks), sample, *_MEMORY),
+            *told(_high(sample.memory), sample, ("memory.high", "memory.high_events")),
+            *told(_cpu(sample.cpu, width, marks), sample, ("cpu.percent", "cpu.quota", "cpu.throttled")),
+            *told(_weight(sample.cpu), sample, ("cpu.weight",)),
+            *told(_pids(sample.pids, width, marks), sample, ("pids.current", "pids.limit", "pids.refused")),
+            *told(_io(sample), sample, ("io.disks",)),
+            *told(_pressure(sample), sample, ("pressure.memory", "pressure.cpu")),
+            *told(_biting(sample), sample, ("biting",)),
         ]
 
 

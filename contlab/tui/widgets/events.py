@@ -12,6 +12,7 @@ from contlab.tui.happening import Happening
 from contlab.tui.text import hang, safe
 from contlab.tui.units import clock
 from contlab.tui.widgets.panel import Following, Row
+from contlab.tui.widgets.told import told
 
 
 class Events(Following):
@@ -33,7 +34,10 @@ class Events(Following):
         """Time, container, sentence; long ones wrap."""
         if not self.happenings:
             return [Content.styled("nothing has happened yet", "$foreground-muted italic")]
-        return [line for happening in self.happenings for line in _sentence(happening, width)]
+        rows: list[Row] = []
+        for happening in self.happenings:
+            rows += told(_sentence(happening, width), happening, ("event.time", "event.sentence"), name=happening)
+        return rows
 
 
 def _sentence(happening: Happening, width: int) -> list[Content]:

@@ -9,8 +9,10 @@ from textual.content import Content
 from textual.reactive import var
 
 from contlab.lab.column import NOTHING, Column, Line, State
+from contlab.lab.glossary import key_of
 from contlab.tui.text import cell, hang, safe, wrap
 from contlab.tui.widgets.panel import Panel, Row
+from contlab.tui.widgets.told import told
 
 _NAMES = 10
 _WIDE = 64
@@ -32,9 +34,8 @@ class Machine(Panel):
     HELP: ClassVar[str] = (
         "The guest that was booted beside the container, and what it costs for what the container does. Each figure "
         "says where it is from: `measured here` by this host, in this run; `in the guest`, from its own /proc; "
-        "`model`, computed from published measurements, which are named.\n\n"
-        "Memory taken is the proportional set size of its QEMU. By hand: `pgrep -a qemu`, `grep Pss: "
-        "/proc/PID/smaps_rollup`; `contlab vm run -- uname -r`; `contlab compare`."
+        "`model`, computed from published measurements, which are named. By hand: `contlab vm run -- uname -r`; "
+        "`contlab compare`."
     )
 
     column: var[Column] = var(NOTHING)
@@ -50,15 +51,16 @@ class Machine(Panel):
     def rows(self, width: int) -> Sequence[Row]:
         """Top down."""
         shown = self.column
-        rows: list[Row] = [*_head(shown, width), *_first(shown, width)]
+        rows: list[Row] = told(_head(shown, width), shown, ("machine.state",))
+        rows += told(_first(shown, width), shown, ("machine.first",))
         if shown.beside:
             rows += hang(cell("container", _NAMES, "$foreground-muted"), safe(shown.beside, "$foreground-muted"), width)
         for line in shown.measured:
-            rows += _measured(line, width)
+            rows += told(_measured(line, width), line, (key_of(line),), name=line.label)
         if shown.modelled:
             rows += _divider(shown, width)
         for line in shown.modelled:
-            rows += _modelled(line, width)
+            rows += told(_modelled(line, width), line, (key_of(line),), name=line.label)
         return rows or [Content.styled("nothing to compare with yet", "$foreground-muted italic")]
 
 

@@ -12,7 +12,7 @@ from textual.reactive import var
 
 from contlab.observe.snapshot import Mount, MountTree, Unavailable
 from contlab.tui.text import cell
-from contlab.tui.widgets.panel import Panel, Row, unavailable
+from contlab.tui.widgets.panel import Panel, Row, Told, unavailable
 
 
 class Mounts(Panel):
@@ -20,10 +20,8 @@ class Mounts(Panel):
 
     TITLE = "Mounts"
     HELP: ClassVar[str] = (
-        "What is mounted where, as the container sees it. ● is in this mount namespace only, ○ the host has it too.\n"
-        "A struck mount is covered by a later one on the same point. Propagation says whether mounts made later "
-        "travel: private (no), shared (both ways), master (in only).\n\n"
-        "From /proc/PID/mountinfo. By hand: `findmnt -N PID`."
+        "What is mounted where, as the container sees it. ● is in this mount namespace only, ○ the host has it too. "
+        "A struck mount is covered by a later one on the same point. By hand: `findmnt -N PID`."
     )
 
     mounts: var[MountTree | Unavailable] = var(MountTree())
@@ -49,7 +47,12 @@ class Mounts(Panel):
         return [
             Content.styled(heading, "$foreground-muted"),
             *(
-                partial(_row, mount, label, mount.mount_id in own, _mark(marks, mount), point, width >= 72)
+                Told(
+                    partial(_row, mount, label, mount.mount_id in own, _mark(marks, mount), point, width >= 72),
+                    mount,
+                    _keys(mount),
+                    mount.mount_id,
+                )
                 for mount, label in tree(self.mounts.mounts)
             ),
         ]
@@ -81,6 +84,15 @@ def _relative(mount: Mount, parent: Mount | None) -> str:
 
 def _mark(marks: dict[str, str], mount: Mount) -> str:
     return marks.get(str(mount.mount_id)) or marks.get(mount.mount_point, " ")
+
+
+def _keys(mount: Mount) -> tuple[str, ...]:
+    """Of all its fields, for those that the row has no room for are part of it, too."""
+    whole = "mount.layers" if mount.fs_type == "overlay" else "mount.file_system"
+    return ("mount.own", *_LINE, whole, *(("mount.covered",) if mount.covered else ()))
+
+
+_LINE = ("mount.point", "mount.type", "mount.source", "mount.options", "mount.spread")
 
 
 def _row(mount: Mount, label: str, own: bool, mark: str, point: int, wide: bool) -> Content:

@@ -9,9 +9,11 @@ import msgspec
 from textual.content import Content
 from textual.reactive import var
 
+from contlab.lab.glossary import protection
 from contlab.observe.snapshot import IdMapLine, NamespaceLink, NamespaceSet, Unavailable
 from contlab.tui.text import hang, safe
-from contlab.tui.widgets.panel import Panel, Row, unavailable
+from contlab.tui.widgets.panel import Panel, Row, Told, unavailable
+from contlab.tui.widgets.told import told
 
 _ROOMY, _PLAIN = 48, 40
 
@@ -21,11 +23,8 @@ class Namespaces(Panel):
 
     TITLE = "Namespaces"
     HELP: ClassVar[str] = (
-        "● is a namespace of its own, ○ is the host's. The number is the namespace's inode: two processes with the "
-        "same number share it. A guest has a first one of each kind, from its own kernel. uid_map says which user "
-        "outside a user inside really is. Protections that are off are named: capabilities, no_new_privs, the seccomp "
-        "filter, masked files of /proc, resource limits.\n\n"
-        "From /proc/PID/ns and /proc/PID/uid_map. By hand: `lsns -p PID`, `readlink /proc/PID/ns/pid`."
+        "● is a namespace of its own, ○ is the host's; the number proves it. A guest has a first one of each kind, "
+        "from its own kernel. Protections that are off are named below. By hand: `lsns -p PID`."
     )
 
     namespaces: var[NamespaceSet | Unavailable] = var(NamespaceSet())
@@ -51,20 +50,29 @@ class Namespaces(Panel):
         marks = self.marks("namespaces")
         self.border_subtitle = Content("in the guest: all its own kernel's" if self.in_guest else "● own  ○ the host's")
         half = (len(spaces.links) + 1) // 2
-        links = [msgspec.structs.replace(link, own=True) for link in spaces.links] if self.in_guest else spaces.links
-        cells = [_kind(link, marks.get(link.kind, " "), width) for link in links]
-        rows: list[Row] = [
-            Content("  ").join([cells[place], *cells[place + half : place + half + 1]]) for place in range(half)
-        ]
-        hostname = spaces.hostname
-        rows.append(_named("hostname", "not known" if hostname is None else hostname, marks.get("hostname", " ")))
-        rows.append(_named("root", spaces.root, marks.get("root", " ")))
+        if self.in_guest:
+            links = tuple(msgspec.structs.replace(link, own=True) for link in spaces.links)
+            spaces = msgspec.structs.replace(spaces, links=links)
+        rows: list[Row] = []
+        for pair in ([*spaces.links[place : place + 1], *spaces.links[place + half :][:1]] for place in range(half)):
+            cells = [_kind(link, marks.get(link.kind, " "), width) for link in pair]
+            rows.append(Told(Content("  ").join(cells), spaces, tuple(f"namespace.{link.kind}" for link in pair)))
         whose = "the guest's" if self.in_guest else "the host's"
-        rows.append(_named("uid_map", id_map(spaces.uid_map, whose), marks.get("uid_map", " ")))
-        if self.unprotected:
-            name = Content.styled("  protections off: ", "$foreground-muted")
-            rows += hang(name, safe("; ".join(self.unprotected), "$warning"), width)
-        return rows
+        for name, value in (
+            ("hostname", "not known" if spaces.hostname is None else spaces.hostname),
+            ("root", spaces.root),
+            ("uid_map", id_map(spaces.uid_map, whose)),
+        ):
+            rows.append(Told(_named(name, value, marks.get(name, " ")), spaces, (f"namespace.{name}",)))
+        return [*rows, *_unprotected(self.unprotected, width)]
+
+
+def _unprotected(words: tuple[str, ...], width: int) -> list[Row]:
+    if not words:
+        return []
+    name = Content.styled("  protections off: ", "$foreground-muted")
+    keys = tuple(dict.fromkeys(protection(word) for word in words))
+    return told(hang(name, safe("; ".join(words), "$warning"), width), words, keys)
 
 
 def id_map(lines: tuple[IdMapLine, ...], whose: str = "the host's") -> str:

@@ -11,7 +11,7 @@ from textual.reactive import var
 from contlab.observe.snapshot import Link, NetworkView, Unavailable
 from contlab.tui.text import cell, safe
 from contlab.tui.units import size
-from contlab.tui.widgets.panel import Panel, Row, unavailable
+from contlab.tui.widgets.panel import Panel, Row, Told, unavailable
 
 
 class Network(Panel):
@@ -20,8 +20,8 @@ class Network(Panel):
     TITLE = "Network"
     HELP: ClassVar[str] = (
         "The interfaces of its net namespace. One that it has to itself begins with `lo` alone, and down. An `eth0` is "
-        "one end of a cable (a veth pair); ⇄ says where the other one is plugged in.\n\n"
-        "From /proc/PID/net. By hand: `nsenter -t PID -n ip addr`."
+        "one end of a cable (a veth pair); ⇄ says where the other one is plugged in. By hand: `nsenter -t PID -n ip "
+        "addr`."
     )
 
     network: var[NetworkView | Unavailable] = var(NetworkView())
@@ -38,7 +38,15 @@ class Network(Panel):
         if not self.network.links:
             return [Content.styled("no interface at all", "$foreground-muted italic")]
         marks = self.marks("network")
-        return [_row(link, marks.get(link.name, " "), width) for link in self.network.links]
+        return [
+            Told(_row(link, marks.get(link.name, " "), width), link, _keys(link), link.name)
+            for link in self.network.links
+        ]
+
+
+def _keys(link: Link) -> tuple[str, ...]:
+    more = (("link.cut", link.cut), ("link.peer", bool(link.peer)))
+    return ("link.name", "link.up", "link.addresses", "link.in", "link.out", *(key for key, there in more if there))
 
 
 def _style(link: Link) -> str:

@@ -12,9 +12,10 @@ from textual.reactive import var
 from contlab.runtime.events import OperationDone
 from contlab.tui.text import cell
 from contlab.tui.units import duration
-from contlab.tui.widgets.panel import Panel, Row
+from contlab.tui.widgets.panel import Panel, Row, Told
 
 _TIME = 8
+_KEYS = ("operation.what", "operation.place", "operation.time", "operation.bar")
 
 
 class Operations(Panel):
@@ -24,8 +25,7 @@ class Operations(Panel):
     HELP: ClassVar[str] = (
         "What contlab asked the kernel for, in order, and how long each took; the bar shows when. `host` is done by "
         "the supervisor outside, `in` by the child that becomes the container. Press c for the commands that do the "
-        "same by hand. A guest's are those that start its QEMU; what it does inside no host sees.\n\n"
-        "Measured around each call, in microseconds. By hand: `strace -f -r`."
+        "same by hand. A guest's are those that start its QEMU; what it does inside no host sees."
     )
 
     operations: var[tuple[OperationDone, ...]] = var(())
@@ -51,7 +51,15 @@ class Operations(Panel):
         whole = max(max(operation.at for operation in done) - begin, 1.0)
         self.border_subtitle = Content(f"{len(done)} operations in {duration(whole)}")
         lanes = 0 if self.by_hand and width < 60 else max(6, width // 6)
-        return [partial(_row, operation, begin, whole, width, lanes, self.by_hand) for operation in done]
+        return [
+            Told(
+                partial(_row, operation, begin, whole, width, lanes, self.by_hand),
+                operation,
+                (*_KEYS, "operation.refused") if operation.errno else _KEYS,
+                operation.index,
+            )
+            for operation in done
+        ]
 
 
 def _row(operation: OperationDone, begin: float, whole: float, width: int, lanes: int, by_hand: bool) -> Content:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import events
@@ -10,15 +10,15 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Size
 from textual.reactive import var
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
 
 from contlab.observe.diff import Change
 from contlab.tui.text import hang, safe
+from contlab.tui.widgets.marking import MARKING, Marking
+from contlab.tui.widgets.told import Row, Told
 
-Row = Content | Callable[[], Content]
-"""A row, or what makes it when it comes into sight."""
+__all__ = ["Following", "Panel", "Row", "Told", "tally", "unavailable"]
 
 MARKS = {"appeared": "+", "changed": "~", "vanished": "-"}
 
@@ -34,8 +34,9 @@ SCROLLING: list[BindingType] = [
 """Up and down only: left and right turn pages."""
 
 
-class Panel(ScrollView, can_focus=True, inherit_bindings=False):
-    """A bordered list of rows; subclasses say what the rows are."""
+class Panel(Marking, can_focus=True, inherit_bindings=False):
+    """A bordered list of rows; subclasses say what the rows are. While it has the focus, one row that the glossary
+    knows of is marked."""
 
     DEFAULT_CSS = """
     Panel {
@@ -52,7 +53,7 @@ class Panel(ScrollView, can_focus=True, inherit_bindings=False):
         &:focus { border: round $primary; border-title-color: $primary; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = SCROLLING
+    BINDINGS: ClassVar[list[BindingType]] = [*MARKING, *SCROLLING[2:]]
     TITLE: ClassVar[str] = ""
 
     changes: var[tuple[Change, ...]] = var(())
@@ -63,7 +64,6 @@ class Panel(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.border_title = Content(self.TITLE)
-        self._rows: Sequence[Row] = ()
         self._strips: dict[int, Strip] = {}
         self._stale = True
         self._scheduled = False
@@ -96,7 +96,8 @@ class Panel(ScrollView, can_focus=True, inherit_bindings=False):
         if not (self._stale and width and self.is_on_screen):
             return
         self._stale = False
-        self._rows = self._fitted(width, self.size.height)
+        before, self._rows = self._rows, self._fitted(width, self.size.height)
+        self._keep_mark(before)
         self._strips.clear()
         self.virtual_size = Size(width, len(self._rows))
         self.built()
@@ -132,7 +133,7 @@ class Panel(ScrollView, can_focus=True, inherit_bindings=False):
         place, width = y + self.scroll_offset.y, self.size.width
         if (strip := self._strips.get(place)) is None:
             strip = self._strips[place] = self._draw(place, width)
-        return strip.adjust_cell_length(width, self.rich_style)
+        return self.with_mark(place, strip.adjust_cell_length(width, self.rich_style))
 
     def _draw(self, place: int, width: int) -> Strip:
         if place >= len(self._rows):
@@ -155,10 +156,21 @@ class Following(Panel):
         """The anchor takes hold when the layout is made."""
         self.refresh(layout=True)
 
+    FIRST = -1
+
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Scrolled back to the end: follow again."""
         super().watch_scroll_y(old_value, new_value)
         self._check_anchor()
+
+    def _mark_at(self, place: int) -> None:
+        """Whoever marks an older row does not follow; the newest is followed."""
+        super()._mark_at(place)
+        if place == self._owner(len(self._rows) - 1):
+            self._mark = None
+            self.scroll_end(animate=False, immediate=True)
+        else:
+            self.release_anchor()
 
 
 def tally(marks: dict[str, str]) -> str:

@@ -13,7 +13,7 @@ from textual.reactive import var
 from contlab.observe.snapshot import PidView, Unavailable
 from contlab.tui.text import cell, safe
 from contlab.tui.units import size
-from contlab.tui.widgets.panel import Panel, Row, tally, unavailable
+from contlab.tui.widgets.panel import Panel, Row, Told, tally, unavailable
 
 _WIDE = 60
 """From this width on there is room for memory and processor time."""
@@ -26,8 +26,7 @@ class Processes(Panel):
     HELP: ClassVar[str] = (
         "Every process in the container, numbered twice: as it counts itself (inside) and as the host does (outside). "
         "A guest's have one number: the host doesn't know them. Names in [ ] are its kernel's threads.\n"
-        "State: R runs, S sleeps, D waits in the kernel, T stopped, Z a zombie. `+` is new since the step began.\n\n"
-        "From `NSpid` in /proc/PID/status and /proc/PID/stat. By hand: `ps -e`, inside and outside; `lsns -t pid`."
+        "`+` is new since the step began. By hand: `ps -e`, inside and outside; `lsns -t pid`."
     )
 
     processes: var[tuple[PidView, ...] | Unavailable] = var(())
@@ -50,8 +49,16 @@ class Processes(Panel):
         gauges = f" {'memory':>9} {'cpu %':>6}" if width >= _WIDE else ""
         own = guest or any(process.inside != process.pid for process in self.processes)
         rows: list[Row] = [Content.styled(f"{numbers} S{gauges}  command", "$foreground-muted")]
+        numbered = ("process.pid",) if guest else ("process.inside", "process.pid")
+        each = (*numbered, "process.state", "process.memory", "process.cpu")  # those without room, too
+        keys = {True: (*each, "process.command"), False: (*each, "process.comm")}
         rows += [
-            partial(_row, process, stem, marks.get(str(process.pid), " "), width, own, not guest)
+            Told(
+                partial(_row, process, stem, marks.get(str(process.pid), " "), width, own, not guest),
+                process,
+                keys[bool(process.command)] + _first(process, own),
+                process.pid,
+            )
             for process, stem in tree(self.processes)
         ]
         return rows
@@ -73,8 +80,13 @@ def tree(processes: Sequence[PidView]) -> Iterator[tuple[PidView, str]]:
             pending.append((child, below + ("└ " if last else "├ "), below + ("  " if last else "│ ")))
 
 
+def _first(process: PidView, own: bool) -> tuple[str, ...]:
+    """The key that goes with the first process of a namespace of their own."""
+    return ("process.first",) if own and process.inside == 1 else ()
+
+
 def _row(process: PidView, stem: str, mark: str, width: int, own: bool, outside: bool) -> Content:
-    first = own and process.inside == 1
+    first = bool(_first(process, own))
     name = safe(process.command or f"[{process.comm}]", "bold" if first else "")
     gauges = Content("")
     if width >= _WIDE:
