@@ -161,6 +161,11 @@ def futex_wake(address: int) -> None:
     _check(_libc.syscall(_number("futex"), word, 1, 1), "futex", "WAKE")
 
 
+def getcpu() -> int:
+    """sched_getcpu(3): the processor that this is running on, for now."""
+    return _check(_libc.sched_getcpu(), "getcpu")
+
+
 def mprotect(address: int, size: int, protection: int) -> None:
     """mprotect(2): PROT_READ, PROT_WRITE and PROT_EXEC, as mmap has them."""
     _check(_libc.mprotect(address, size, protection), "mprotect", size, protection)

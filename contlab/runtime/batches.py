@@ -85,6 +85,9 @@ def begin(batch: Batch) -> Calls:
     calls = Calls()
     calls.add("prctl", int(PR.SET_NAME), b"contlab:stage")
     calls.add("setsid")
+    mask = sum(1 << processor for processor in os.sched_getaffinity(0))
+    raw = mask.to_bytes(-(-mask.bit_length() // 64) * 8, "little")
+    calls.add("sched_setaffinity", 0, len(raw), raw, anyway=True)  # the nursery's is narrower
     calls.add("dup3", 0, _REPORT, os.O_CLOEXEC)
     for number in range(3):
         calls.add("dup3", 0, number, 0)
@@ -100,7 +103,7 @@ MAPPED, READY = 0, 1
 
 def give(batch: Batch, report: int, stdio: Sequence[int]) -> None:
     """The numbers that its descriptors have when it is born."""
-    for place, fd in enumerate((report, *stdio), 2):
+    for place, fd in enumerate((report, *stdio), 3):
         batch.argument(place, 1, fd)
 
 

@@ -96,10 +96,8 @@ class Nursery:
             self.arena: Arena | None = Arena()
         except SyscallError:  # SELinux's execmem, or another machine: then all is done by stages
             self.arena = None
-        # Who sends to a socket is taken to wait for the answer, and the other to run in its place, on the same
-        # processor (WF_SYNC). But there is enough to do for two: so the nursery is woken by another thing.
-        self.bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_SEMAPHORE)
-        self.socket, self._pidfd = _fork(self.arena, self.bell)
+        self._processors = os.sched_getaffinity(0)
+        self.socket, self._pid, self._pidfd = _fork(self.arena)
 
     def wish(
         self,
@@ -113,6 +111,7 @@ class Nursery:
 
         It is a stage, or, with a ``batch``, one that makes these calls, and stdin, stdout and stderr are ``stdio``.
         """  # fmt: skip
+        self._step_aside()
         given = Given(int(flags), batch, cgroup, stdio, maps)
         try:
             return Wish(self, given)
@@ -123,12 +122,18 @@ class Nursery:
     def revive(self) -> None:
         """Another process for the one that was killed."""
         self.close()
-        self.socket, self._pidfd = _fork(self.arena, self.bell)
+        self.socket, self._pid, self._pidfd = _fork(self.arena)
+
+    def _step_aside(self) -> None:
+        """Let it run on another processor than the caller, who goes on. Left to itself the kernel takes one that sends
+        to a socket for one that waits for the answer (WF_SYNC), and wakes the other in its place."""
+        if others := self._processors - {syscalls.getcpu()}:
+            with contextlib.suppress(OSError):  # it was killed, or a cpuset has changed
+                os.sched_setaffinity(self._pid, others)
 
     def close(self) -> None:
         """End it."""
         self.socket.close()
-        os.eventfd_write(self.bell, 1)
         with contextlib.suppress(ChildProcessError):  # it was killed, and reaped as a stray
             os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
         os.close(self._pidfd)
@@ -167,7 +172,6 @@ class Wish:
                 address, more = 0, ()
             message = _encoder.encode((given.flags, address, bool(given.cgroup), given.maps))
             socket.send_fds(nursery.socket, [message], [*opened, *more])
-            os.eventfd_write(nursery.bell, 1)
         except BaseException:
             self._forget()
             raise
@@ -210,8 +214,8 @@ class Wish:
         os.close(self._report)
 
 
-def _fork(arena: Arena | None, bell: int) -> tuple[socket.socket, int]:
-    """Its socket and its pidfd."""
+def _fork(arena: Arena | None) -> tuple[socket.socket, int, int]:
+    """Its socket, its number and its pidfd."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, _SEQPACKET)
     parent = os.getpid()
     if (pid := os.fork()) == 0:
@@ -223,23 +227,22 @@ def _fork(arena: Arena | None, bell: int) -> tuple[socket.socket, int]:
             syscalls.set_name("contlab:nursery")
             syscalls.prctl(PR.SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() == parent:
-                stage.close_all_but(theirs.fileno(), bell)
+                stage.close_all_but(theirs.fileno())
                 gc.disable()
-                _serve(theirs, arena, bell)
+                _serve(theirs, arena)
         finally:
             os._exit(stage.FAILED)
     theirs.close()
-    return ours, os.pidfd_open(pid)
+    return ours, pid, os.pidfd_open(pid)
 
 
-def _serve(wishes: socket.socket, arena: Arena | None, bell: int) -> None:
+def _serve(wishes: socket.socket, arena: Arena | None) -> None:
     """Until the supervisor is gone."""
     FilterSyscalls().prepare()  # for all that are born
-    admin = os.geteuid() == 0
+    admin, processors = os.geteuid() == 0, os.sched_getaffinity(0)
     if admin:
         stage.hide()  # and with it who shares its memory
     while True:
-        os.eventfd_read(bell)
         message, fds, _, _ = socket.recv_fds(wishes, 1 << 12, 6)
         if not message:
             return
@@ -258,6 +261,7 @@ def _serve(wishes: socket.socket, arena: Arena | None, bell: int) -> None:
             else:
                 pid, pidfd = syscalls.clone3(flags, cgroup)
                 if pid == 0:
+                    os.sched_setaffinity(0, processors)
                     stage.wait(fds[-1], fds[0], admin)
             birth = Birth(pid, (time.perf_counter_ns() - begun) / 1000)
             if batch and maps:
