@@ -97,6 +97,8 @@ class Nursery:
         except SyscallError:  # SELinux's execmem, or another machine: then all is done by stages
             self.arena = None
         self._processors = os.sched_getaffinity(0)
+        self._aside_of = -1
+        """The processor that it does not run on."""
         self.socket, self._pid, self._pidfd = _fork(self.arena)
 
     def wish(
@@ -122,12 +124,16 @@ class Nursery:
     def revive(self) -> None:
         """Another process for the one that was killed."""
         self.close()
+        self._aside_of = -1
         self.socket, self._pid, self._pidfd = _fork(self.arena)
 
     def _step_aside(self) -> None:
         """Let it run on another processor than the caller, who goes on. Left to itself the kernel takes one that sends
         to a socket for one that waits for the answer (WF_SYNC), and wakes the other in its place."""
-        if others := self._processors - {syscalls.getcpu()}:
+        here = syscalls.getcpu()
+        others = self._processors - {here}
+        if here != self._aside_of and others:
+            self._aside_of = here
             with contextlib.suppress(OSError):  # it was killed, or a cpuset has changed
                 os.sched_setaffinity(self._pid, others)
 

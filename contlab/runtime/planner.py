@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -76,7 +75,7 @@ def called(planned: CgroupPlan, name: str) -> CgroupPlan:
     """``planned``, of a cgroup in no other, as ``plan_cgroup`` has it for another ``name``."""
 
     def moved(directory: str) -> str:
-        return f"{os.path.dirname(directory)}/{name}"
+        return directory[: directory.rindex("/") + 1] + name
 
     return replace(
         planned,
