@@ -21,13 +21,13 @@ from tests.live.containers import PATIENCE, Output, run, shell, until
 pytestmark = pytest.mark.needs("root", "cgroup", "pivot_root", "proc")
 
 LOOK = """
-exec 2>&1; grep -E 'Groups|Cap|Seccomp|NoNew|Sig[BIC]|Umask|NSpid|Shd' /proc/self/status
+exec 2>&1; grep -E 'Cpus_allowed|Groups|Cap|Seccomp|NoNew|Sig[BIC]|Umask|NSpid|Shd' /proc/self/status
 cut -d' ' -f 5- /proc/self/mountinfo |
 sed 's/size=[0-9]*k//; s/master:[0-9]*//; s/upperdir.*//'; cat /proc/self/cgroup | grep -v :name= | sed 's/[^:/]*$//'
 cat /proc/self/limits /proc/self/uid_map /proc/self/timens_offsets; env | sort; pwd; hostname; id
 ls -la /dev | grep -v total
 cat /proc/1/comm; cat /proc/sys/kernel/random/boot_id | wc -l; ip addr | grep -v link; ls / /proc/acpi /sys/firmware
-cut -d' ' -f 1-8 /proc/1/stat; for s in 0 1 2; do readlink /proc/self/fd/$s; done; ls /proc/self/fd | wc -l
+cut -d' ' -f 4-8 /proc/1/stat; for s in 0 1 2; do readlink /proc/self/fd/$s; done; ls /proc/self/fd | wc -l
 """
 SPECS = {
     "the default": ContainerSpec(),
@@ -68,6 +68,7 @@ async def test_from_inside_there_is_no_difference(runtime: Runtime, name: str) -
     *told, fds = told
     *lines, ours = lines
     assert told == lines
+    assert f"Cpus_allowed_list:\t{allowed()}" in lines
     assert int(fds) == int(ours) + 1  # the one that it was to keep
 
 
@@ -100,6 +101,12 @@ async def test_too_little_memory_for_one_is_not_the_next_one_s_trouble(runtime: 
 
     ended, lines = await run(runtime, shell("echo well"))
     assert (0, ["well"]) == (ended.exit_code, lines)
+
+
+def allowed() -> str:
+    """The processors that this process may run on."""
+    status = Path("/proc/self/status").read_text()
+    return status.partition("Cpus_allowed_list:")[2].split()[0]
 
 
 def said(cmdline: Path) -> bytes:
