@@ -181,6 +181,10 @@ class Batch:
         """An argument (from 1 on) of a call of the first step, known at last."""
         struct.pack_into("<Q", self._memory, _FIRST + _HEAD + call * _ENTRY.size + 8 * number, value)
 
+    def end(self, steps: int) -> None:
+        """So many are all."""
+        del self._segments[steps:]
+
     def wait(self, calls: Calls, place: int) -> None:
         """A call more: wait for ``go`` of this ``place``, 0 or 1."""
         # futex(2): EAGAIN once the word is no longer 0.

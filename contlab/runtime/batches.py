@@ -34,11 +34,14 @@ def dictate(batch: Batch, plan: Plan, new_root: str) -> bool:
             for place in changed:
                 if place < batch.steps:  # else there was no room for one before it
                     _put(batch, place, steps[place], kernel)
-        if batch.steps != len(steps):
-            for place, step in enumerate(steps):
-                if place or changed[:1] == [0]:  # else one that is being born may have begun already
-                    _put(batch, place, step, kernel)
-    except (Undictated, Full):
+            if batch.steps == len(steps):
+                return True
+        for place, step in enumerate(steps):
+            if place or changed[:1] == [0]:  # else one that is being born may have begun already
+                _put(batch, place, step, kernel)
+        batch.end(len(steps))
+    except (Undictated, Full, SyscallError):
+        batch.end(0)
         return False
     return True
 

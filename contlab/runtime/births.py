@@ -58,9 +58,11 @@ class Births:
         wish = self._wish(plan, batch, fds)
         try:
             self.perform(process.container, needed, plan.before[needed:])
-            if batch:
-                dictate(batch, plan, self._new_root)
+            if batch and dictate(batch, plan, self._new_root):
                 batch.go(READY)
+            elif batch:  # a longer name has found no room
+                wish.newborn().dismiss()
+                wish = self._wish(plan, None, ())
         except BaseException:
             with contextlib.suppress(ContlabError, OSError):
                 wish.newborn().dismiss()

@@ -132,6 +132,7 @@ class Children:
         if process.pid == pid:
             status = self._bury(process)
             self._listener.ended(process, status)
+            process.let_go()
             self.reap_strays()
 
     def _stop_listening(self, process: Process) -> None:

@@ -164,6 +164,7 @@ class Wish:
         self._given = given
         self._report, reporting = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._orders: socket.socket | None = None
+        self._answered = False
         opened = [reporting]
         try:
             os.set_blocking(reporting, True)
@@ -186,7 +187,11 @@ class Wish:
                 os.close(fd)
 
     def newborn(self) -> Newborn:
-        """It is born; SyscallError when that was refused, RuntimeFailure when who should do it is killed each time."""
+        """It is born; SyscallError when that was refused, RuntimeFailure when who should do it is killed each time, or
+        when this was asked before."""
+        if self._answered:
+            raise RuntimeFailure("nobody is being born", "Start again.")
+        self._answered = True
         try:
             return self._answer()
         except (ConnectionError, EOFError):

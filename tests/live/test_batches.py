@@ -159,3 +159,12 @@ async def test_who_is_being_born_dies_with_the_supervisor(milliseconds: float, o
             await (await asked).wait()
 
         await until(lambda: not [each for each in Path("/proc").glob("[0-9]*/cmdline") if b"98765" in said(each)])
+
+
+async def test_where_a_command_finds_no_room_a_stage_goes_on(runtime: Runtime) -> None:
+    await run(runtime, shell("true"))
+
+    for size in (10, 1 << 15, 1 << 16, 1 << 15, 10):  # as Execute is written alone, room is lacking when one is born
+        spec = shell("hostname", environment={"LONG": "x" * size})
+        ended, lines = await run(runtime, spec)
+        assert (0, ["box"]) == (ended.exit_code, lines)

@@ -91,6 +91,21 @@ def test_for_another_name_and_command_little_is_written_anew(one: Batch) -> None
     assert not alike(one, plan_of(ContainerSpec(read_only=True)))
 
 
+def test_whatever_it_held_it_holds_all_steps_of_the_plan_and_no_other(one: Batch) -> None:
+    specs = [
+        ContainerSpec(tmpfs=(Tmpfs("/tmp", 1 << 20),)),
+        ContainerSpec(tmpfs=(Tmpfs("/tmp", 4 << 20),)),
+        ContainerSpec(read_only=True, files={"/etc/motd": "hello"}),
+        ContainerSpec(mask_proc=False, seccomp=False, rlimits=False),
+        ContainerSpec(hostname="ship"),
+    ]
+    for spec in (*specs, *reversed(specs)):
+        plan = plan_of(spec)
+        assert dictate(one, plan, "/scratch/new")
+        assert len(plan.inside) + 2 == one.steps
+        assert all(one.holds(place, step) for place, step in enumerate(plan.inside, 1))
+
+
 def test_a_name_that_needs_more_room_moves_what_comes_after(one: Batch) -> None:
     assert dictate(one, plan_of(ContainerSpec()), "/scratch/new")
 
