@@ -23,17 +23,16 @@ _NUMBERS = {
         "read": 0, "write": 1, "close": 3, "ioctl": 16, "socket": 41, "execve": 59, "chdir": 80, "setsid": 112,
         "setgroups": 116, "setresuid": 117, "setresgid": 119, "capset": 126, "pivot_root": 155, "prctl": 157,
         "chroot": 161, "mount": 165, "umount2": 166, "sethostname": 170, "setxattr": 188, "removexattr": 197,
+        "futex": 202, "sched_setaffinity": 203,
         "clock_gettime": 228, "exit_group": 231, "openat": 257, "mkdirat": 258, "mknodat": 259, "symlinkat": 266,
         "fchmodat": 268, "unshare": 272, "dup3": 292, "prlimit64": 302,
-        "futex": 202, "sched_setaffinity": 203,
     },
     "aarch64": {
         "setxattr": 5, "removexattr": 14, "dup3": 24, "ioctl": 29, "mknodat": 33, "mkdirat": 34, "symlinkat": 36,
         "umount2": 39, "mount": 40, "pivot_root": 41, "chdir": 49, "chroot": 51, "fchmodat": 53, "openat": 56,
-        "close": 57, "read": 63, "write": 64, "capset": 91, "exit_group": 94, "unshare": 97, "clock_gettime": 113,
-        "setresuid": 147, "setresgid": 149, "setsid": 157, "setgroups": 159, "sethostname": 161, "prctl": 167,
-        "socket": 198, "execve": 221, "prlimit64": 261,
-        "futex": 98, "sched_setaffinity": 122,
+        "close": 57, "read": 63, "write": 64, "capset": 91, "exit_group": 94, "unshare": 97, "futex": 98,
+        "clock_gettime": 113, "sched_setaffinity": 122, "setresuid": 147, "setresgid": 149, "setsid": 157,
+        "setgroups": 159, "sethostname": 161, "prctl": 167, "socket": 198, "execve": 221, "prlimit64": 261,
     },
 }  # fmt: skip
 """asm/unistd_64.h, and asm-generic/unistd.h."""

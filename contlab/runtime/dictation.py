@@ -23,8 +23,9 @@ _AT_FDCWD = -100
 _EVERY = (1 << max(CAP) + 1) - 1
 _KEPT = MS.NOSUID | MS.NODEV | MS.NOEXEC | MS.RDONLY
 """The flags of a mount that a remount has to repeat; how it keeps times, it keeps by itself."""
-_NEW_MEMORY_NEW_CLOCKS = (6, 3)
-"""Since this Linux, execve(2) of one that shares its memory enters the time namespace that it unshared (fs/exec.c)."""
+_EXEC_ENTERS_TIME = (6, 2)
+"""Since this Linux execve(2), which gives a process memory of its own, enters the time namespace that it unshared
+(fs/exec.c, "switch timens when a task gets a new mm")."""
 
 
 class Undictated(Exception):
@@ -149,7 +150,7 @@ class Dictation:
 
     def enter(self, link: str, flags: CLONE) -> None:
         # setns(2) of a time namespace is for who shares its memory with nobody; for others execve does it.
-        if flags != CLONE.NEWTIME or _release() < _NEW_MEMORY_NEW_CLOCKS:
+        if flags != CLONE.NEWTIME or _release() < _EXEC_ENTERS_TIME:
             raise Undictated
 
     def sethostname(self, name: str) -> None:

@@ -40,7 +40,7 @@ def hold(self, place, step, calls, remark=""):
 Batch.put = hold
 """
 SPEC = ContainerSpec(command=("sleep", "1000"), namespaces=ALL_NAMESPACES - {Namespace.TIME})
-"""Before Linux 6.3 one with a time namespace is no list of calls."""
+"""Before Linux 6.2 one with a time namespace is no list of calls."""
 PLACES = range(0, 60, 12 if SLOW else 3)
 
 

@@ -69,7 +69,7 @@ def test_what_is_not_is_left_to_a_stage(one: Batch, plan: Plan) -> None:
     assert not dictate(one, plan, "/scratch/new")
 
 
-def test_a_time_namespace_is_entered_at_exec_since_linux_6_3(one: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_time_namespace_is_entered_at_exec_since_linux_6_2(one: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
     def uname(release: str) -> os.uname_result:
         return os.uname_result(("Linux", "host", release, "#1", "x86_64"))
 
@@ -78,7 +78,7 @@ def test_a_time_namespace_is_entered_at_exec_since_linux_6_3(one: Batch, monkeyp
 
     monkeypatch.setattr(os, "uname", lambda: uname("6.1.0-56-amd64"))
     assert not dictate(one, plan, "/scratch/new")
-    monkeypatch.setattr(os, "uname", lambda: uname("6.3.0"))
+    monkeypatch.setattr(os, "uname", lambda: uname("6.2.0"))
     assert dictate(one, plan, "/scratch/new")
 
 
