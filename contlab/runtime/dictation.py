@@ -27,6 +27,9 @@ _EXEC_ENTERS_TIME = (6, 2)
 """Since this Linux execve(2), which gives a process memory of its own, enters the time namespace that it unshared
 (fs/exec.c, "switch timens when a task gets a new mm")."""
 
+_TMPFS_KEEPS = (6, 6)
+"""Since this Linux tmpfs keeps user.* attributes, if it was built to (CONFIG_TMPFS_XATTR)."""
+
 
 class Undictated(Exception):
     """Nobody can know before it is done."""
@@ -82,6 +85,8 @@ class Dictation:
                 return flags
 
     def keeps_attributes(self, path: str) -> bool:
+        if _release() < _TMPFS_KEEPS:
+            raise Undictated
         for call in (("setxattr", b"", 0, 0), ("removexattr",)):
             self._calls.add(call[0], _text(path), b"user.contlab", *call[1:])
         return True

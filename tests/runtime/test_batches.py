@@ -23,6 +23,17 @@ def plan_of(spec: ContainerSpec, name: str = "box", terminal: Window | None = No
     return compile_plan(spec, PLACES, group, name, terminal=terminal)
 
 
+@pytest.fixture(autouse=True)
+def _new_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever Linux this is."""
+    monkeypatch.setattr(os, "uname", lambda: uname("6.18.0"))
+
+
+def uname(release: str) -> os.uname_result:
+    """Of a Linux of this release."""
+    return os.uname_result(("Linux", "host", release, "#1", "x86_64"))
+
+
 @pytest.fixture(scope="module")
 def memory() -> Arena:
     """With all batches free."""
@@ -70,10 +81,7 @@ def test_what_is_not_is_left_to_a_stage(one: Batch, plan: Plan) -> None:
 
 
 def test_a_time_namespace_is_entered_at_exec_since_linux_6_2(one: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
-    def uname(release: str) -> os.uname_result:
-        return os.uname_result(("Linux", "host", release, "#1", "x86_64"))
-
-    plan = plan_of(ContainerSpec())
+    plan = plan_of(ContainerSpec(namespaces=ALL_NAMESPACES - {Namespace.USER}))
     dictate(one, plan_of(ContainerSpec(user=7)), "/scratch/new")
 
     monkeypatch.setattr(os, "uname", lambda: uname("6.1.0-56-amd64"))
