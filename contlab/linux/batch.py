@@ -20,7 +20,7 @@ from contlab.linux import syscalls
 
 _NUMBERS = {
     "x86_64": {
-        "read": 0, "write": 1, "close": 3, "ioctl": 16, "socket": 41, "execve": 59, "chdir": 80, "setsid": 112,
+        "write": 1, "close": 3, "ioctl": 16, "socket": 41, "execve": 59, "chdir": 80, "setsid": 112,
         "setgroups": 116, "setresuid": 117, "setresgid": 119, "capset": 126, "pivot_root": 155, "prctl": 157,
         "chroot": 161, "mount": 165, "umount2": 166, "sethostname": 170, "setxattr": 188, "removexattr": 197,
         "futex": 202, "sched_setaffinity": 203,
@@ -30,7 +30,7 @@ _NUMBERS = {
     "aarch64": {
         "setxattr": 5, "removexattr": 14, "dup3": 24, "ioctl": 29, "mknodat": 33, "mkdirat": 34, "symlinkat": 36,
         "umount2": 39, "mount": 40, "pivot_root": 41, "chdir": 49, "chroot": 51, "fchmodat": 53, "openat": 56,
-        "close": 57, "read": 63, "write": 64, "capset": 91, "exit_group": 94, "unshare": 97, "futex": 98,
+        "close": 57, "write": 64, "capset": 91, "exit_group": 94, "unshare": 97, "futex": 98,
         "clock_gettime": 113, "sched_setaffinity": 122, "setresuid": 147, "setresgid": 149, "setsid": 157,
         "setgroups": 159, "sethostname": 161, "prctl": 167, "socket": 198, "execve": 221, "prlimit64": 261,
     },

@@ -32,8 +32,8 @@ from contlab.runtime.spec import Limits
 from contlab.runtime.voice import Voice
 from contlab.runtime.wiring import Wiring
 
-PAUSE, BIRTH = 0.002, 0.02
-"""Seconds in which nothing happens: between two requests, and, on a slow machine, until a process is its command."""
+BIRTH = 0.02
+"""Seconds that pass, on a slow machine, until a process is its command."""
 
 
 class Supervisor:
@@ -57,7 +57,8 @@ class Supervisor:
         self.loop.catch_signals(self.children.reap_strays)
         self.loop.watch(self.control.fileno(), self._receive)
         self.loop.before_waiting(self._speak)
-        self.loop.when_quiet(self._use_quiet)
+        self.loop.when_quiet(self.voice.speak)
+        self.loop.quiet = BIRTH
         self.voice.ready(self.ground.rights.admin)
         try:
             self.loop.run()
@@ -68,10 +69,6 @@ class Supervisor:
         # Who is on the way to a command comes first, for a moment.
         if not self.children.at_work or self.voice.kept_for > BIRTH:
             self.voice.speak()
-        self.loop.quiet = BIRTH if self.children.at_work else PAUSE
-
-    def _use_quiet(self) -> None:
-        self.voice.speak()
 
     # --- requests ---------------------------------------------------------------------------------------------------
 

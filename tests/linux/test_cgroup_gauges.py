@@ -64,7 +64,7 @@ def test_pids_are_alike_on_both(version, expected):
 
 def test_the_v2_root_has_cpu_time_but_no_memory_and_no_limit():
     found = dict.fromkeys(GAUGE_FILES[Version.V2]["memory"])
-    root = {"cpu.stat": (DATA / "6.1-v2/cgroup/root/cpu.stat").read_bytes(), "cpu.max": None}
+    root = {"cpu.stat": (DATA / "6.1-v2/cgroup" / "root" / "cpu.stat").read_bytes(), "cpu.max": None}
 
     assert memory_gauges(Version.V2, found) == Missing("no memory.current here")
     assert cpu_gauges(Version.V2, root).quota is None

@@ -347,7 +347,7 @@ OTHERS: dict[str, Attack] = {
     "climb out of chroot": Attack("reach the host's files", climbs, {"root": RootMethod.CHROOT}),
     "/proc/1/root": Attack(
         "reach the host's files through another process's root",
-        printing("stat -L -c %d:%i /proc/VICTIM/root/ 2>/dev/null || echo refused", lambda said: said == identity("/")),
+        printing("stat -L -c %d:%i /proc/VICTIM/root 2>/dev/null || echo refused", lambda said: said == identity("/")),
         WITH_THE_HOST_S_PROCESSES | ALL_RIGHTS,
     ),
     "signal the host's processes": Attack(

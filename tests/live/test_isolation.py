@@ -118,7 +118,7 @@ async def test_where_the_host_s_processes_are_in_sight_the_user_namespace_refuse
 
 
 async def test_process_1_s_root_is_the_container_s_own(runtime: Runtime) -> None:
-    own, first = (await run(runtime, shell("stat -c %d:%i /; stat -L -c %d:%i /proc/1/root/")))[1]
+    own, first = (await run(runtime, shell("stat -c %d:%i /; stat -L -c %d:%i /proc/1/root")))[1]
 
     assert own == first != identity("/")
 

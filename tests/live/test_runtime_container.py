@@ -160,7 +160,7 @@ async def test_a_further_command_shares_namespaces_root_and_cgroups_with_the_fir
         pid = execution.started.result().pid
 
         assert namespaces(container.pid) == namespaces(pid)
-        assert os.stat(f"/proc/{container.pid}/root/").st_ino == os.stat(f"/proc/{pid}/root/").st_ino
+        assert os.stat(f"/proc/{container.pid}/root").st_ino == os.stat(f"/proc/{pid}/root").st_ino
         assert Path(f"/proc/{container.pid}/cgroup").read_bytes() == Path(f"/proc/{pid}/cgroup").read_bytes()
         assert os.getsid(pid) == pid
         await execution.signal(signal.SIGTERM)

@@ -58,7 +58,7 @@ ENTRIES = {
         lambda spaces: spaces.root,
         "/proc/{pid}/root",
         "a link, read with readlink(2)",
-        "readlink /proc/{pid}/root; ls /proc/{pid}/root/",
+        "readlink /proc/{pid}/root; ls -H /proc/{pid}/root",
         guest="readlink /proc/{pid}/root",
     ),
     "namespace.uid_map": Entry(
